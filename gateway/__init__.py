@@ -1,0 +1,1 @@
+"""REST over the gRPC service: every route is transcoded by the HTTP rules of the proto."""
