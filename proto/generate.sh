@@ -1,13 +1,20 @@
 #!/bin/sh
 # Generates the one Python copy of the proto, into the SDK. Running it twice changes no byte.
 #
+#   proto/generate.sh          writes into this checkout
+#   proto/generate.sh FOLDER   writes the same tree below FOLDER (check.sh compares it)
+#
 # The virtual path makes the Python path equal to the proto package, so that no import needs to be
 # rewritten: code_executor/v1/executor.proto -> code_executor.v1.executor_pb2.
 set -eu
+root=$(mkdir -p "${1:-$(dirname "$0")/..}" && cd "${1:-$(dirname "$0")/..}" && pwd)
 cd "$(dirname "$0")/.."
 python=${PYTHON:-.venv/bin/python}
-out=client_sdk/src
-PATH="$(dirname "$python"):$PATH" "$python" -m grpc_tools.protoc \
+PATH="$(dirname "$python"):$PATH"
+
+sdk=$root/client_sdk/src
+mkdir -p "$sdk"
+"$python" -m grpc_tools.protoc \
     -I code_executor/v1=proto \
-    --python_out="$out" --grpc_python_out="$out" --mypy_out="$out" --mypy_grpc_out="$out" \
+    --python_out="$sdk" --grpc_python_out="$sdk" --mypy_out="quiet:$sdk" --mypy_grpc_out="quiet:$sdk" \
     code_executor/v1/executor.proto
