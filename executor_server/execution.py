@@ -1,0 +1,357 @@
+"""One execution: compile where the language does, then run. Each stage is one command in one sandbox."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import signal
+import time
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from executor_server.errors import SandboxError, SandboxStartError, UnavailableError
+from executor_server.images import State
+from executor_server.languages import Sizing
+from executor_server.model import (
+    Cause,
+    CollectedFile,
+    CollectState,
+    Command,
+    CommandResult,
+    InputFile,
+    LanguageUsed,
+    Outcome,
+    Output,
+    OutputChunk,
+    Overflow,
+    Running,
+    SandboxSpec,
+    Stage,
+    StageBegan,
+    StageName,
+    Started,
+    Status,
+    Stream,
+    Timings,
+)
+from executor_server.observer import ExecutionRecord
+from executor_server.output import OutputEncoder
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator, Mapping
+
+    from executor_server.images import ImageState, ImageStore
+    from executor_server.languages import CompileStage
+    from executor_server.model import Caller, ExecutionEvent, Program, SandboxEvent
+    from executor_server.observer import Observer
+    from executor_server.pool import Pool
+    from executor_server.sandbox import Sandbox
+    from executor_server.scheduler import Scheduler
+
+COMPILER_OUTPUT_BYTES = 64 * 1024
+ARTIFACT_BYTES = 64 * 1024 * 1024
+# Large enough for the largest artifact together with the files of the request.
+RUN_BOX_MB = 96
+RUN_TMP_MB = 64
+_RETRY_SECONDS = 5.0
+_ATTEMPTS = 2
+
+
+class Executor:
+    """Runs programs: takes a place, asks the pool for sandboxes, says what happens as events."""
+
+    def __init__(
+        self, scheduler: Scheduler, pool: Pool, images: ImageStore, observer: Observer
+    ) -> None:
+        """Put the layers below together."""
+        self._scheduler = scheduler
+        self._pool = pool
+        self._images = images
+        self._observer = observer
+
+    async def execute(self, program: Program, caller: Caller) -> AsyncIterator[ExecutionEvent]:
+        """Run one program. The last event is an Outcome. Use it within ``aclosing``.
+
+        Raises UnavailableError where nothing was started, SandboxError and EngineError where the
+        infrastructure broke.
+        """
+        state = self._ready(program)
+        execution = _Execution(secrets.token_hex(16), program, state, self._pool)
+        async with contextlib.AsyncExitStack() as stack:
+            execution.queued = await stack.enter_async_context(self._scheduler.place(caller))
+            stack.enter_context(self._recorded(execution, caller))
+            events = await stack.enter_async_context(aclosing(execution.events()))
+            async for event in events:
+                yield event
+
+    def _ready(self, program: Program) -> ImageState:
+        state = self._images.state(program.language, program.version)
+        if state.state is State.READY:
+            return state
+        name = f"{program.language.name} {program.version.version}"
+        raise UnavailableError(
+            f"IMAGE_{state.state.name}",
+            f"the image of {name} is not ready: {state.reason}",
+            _RETRY_SECONDS,
+        )
+
+    @contextlib.contextmanager
+    def _recorded(self, execution: _Execution, caller: Caller) -> Iterator[None]:
+        began = time.monotonic()
+        error = ""
+        try:
+            yield
+        except BaseException as failure:
+            error = f"{type(failure).__name__}: {failure}".rstrip(": ")
+            raise
+        finally:
+            seconds = execution.queued + time.monotonic() - began
+            self._observer.execution_ended(
+                ExecutionRecord.of(
+                    execution.id, caller, execution.program, execution.outcome, error, seconds
+                )
+            )
+
+
+class _Execution:
+    """The state of one execution, from its first stage to its outcome."""
+
+    def __init__(self, identity: str, program: Program, images: ImageState, pool: Pool) -> None:
+        self.id = identity
+        self.program = program
+        self.queued = 0.0
+        self.outcome: Outcome | None = None
+        self._images = images
+        self._pool = pool
+        self._setup = 0.0
+        self._compiled: Stage | None = None
+        self._artifact: tuple[InputFile, ...] = ()
+        self._truncated = {Stream.STDOUT: False, Stream.STDERR: False}
+        self._language = LanguageUsed(
+            program.language.name, images.version, images.run_image, images.run_digest
+        )
+
+    async def events(self) -> AsyncIterator[ExecutionEvent]:
+        yield Started(self.id, self._language)
+        if self.program.language.compile is not None:
+            yield StageBegan(StageName.COMPILE)
+            self._compiled = await self._compile(self.program.language.compile)
+            if self._compiled.status is not Status.OK:
+                yield self._end(Status.COMPILE_ERROR, None)
+                return
+        yield StageBegan(StageName.RUN)
+        async with aclosing(self._run()) as running:
+            async for event in running:
+                yield event
+
+    async def _compile(self, stage: CompileStage) -> Stage:
+        """The compiler's command. Its artifact is kept where it succeeded."""
+        fold = _Fold()
+        async with aclosing(self._in_sandbox(*self._compile_plan(stage))) as events:
+            async for event, _ in events:
+                fold.take(event)
+        result = fold.result
+        status = verdict(result, cpu_limited=False)
+        if status is Status.OK:
+            status = self._keep(fold.files, stage)
+        return Stage(status, result, bytes(fold.stdout), bytes(fold.stderr))
+
+    def _compile_plan(self, stage: CompileStage) -> tuple[SandboxSpec, Command]:
+        sizing = Sizing(stage.cpu_limit, stage.memory_limit_mb)
+        spec = SandboxSpec(
+            self._images.compile_image,
+            stage.memory_limit_mb,
+            stage.cpu_limit,
+            stage.pids,
+            stage.box_mb,
+            stage.tmp_mb,
+        )
+        return spec, Command(
+            argv=stage.argv(sizing),
+            env=self._environment(self._images.compile_env, stage.environment(sizing)),
+            files=self.program.sources(),
+            stdin=b"",
+            wall_seconds=stage.timeout_seconds,
+            cpu_seconds=0.0,
+            output_cap=COMPILER_OUTPUT_BYTES,
+            kill_on_overflow=False,
+            collect=stage.artifact,
+            collect_cap=ARTIFACT_BYTES,
+        )
+
+    def _keep(self, files: list[CollectedFile], stage: CompileStage) -> Status:
+        if any(file.state is CollectState.PAST_CAP for file in files):
+            return Status.OUTPUT_EXCEEDED
+        lost = [file for file in files if file.state is not CollectState.SENT]
+        if lost or len(files) != len(stage.artifact):
+            # The compiler said that all was well: either it was fooled by the source, or the image is broken.
+            raise SandboxError(f"the compiler made no {', '.join(stage.artifact)}: {lost}")
+        self._artifact = tuple(InputFile(f.path, f.content, f.executable) for f in files)
+        return Status.OK
+
+    async def _run(self) -> AsyncIterator[ExecutionEvent]:
+        program = self.program
+        limit = program.limits.output_limit_bytes
+        encoders = {s: OutputEncoder(program.encoding, limit) for s in Stream}
+        spec, command = self._run_plan()
+        killed = False
+        async with aclosing(self._in_sandbox(spec, command)) as events:
+            async for event, sandbox in events:
+                if isinstance(event, Output):
+                    encoder = encoders[event.stream]
+                    if data := encoder.feed(event.data):
+                        yield OutputChunk(event.stream, data)
+                    if encoder.full and command.kill_on_overflow and not killed:
+                        killed = True
+                        await sandbox.kill()
+                elif isinstance(event, CommandResult):
+                    result = event
+        for stream, total in _totals(result):
+            if data := encoders[stream].finish(total):
+                yield OutputChunk(stream, data)
+            self._truncated[stream] = encoders[stream].full
+        overflowed = command.kill_on_overflow and any(self._truncated.values())
+        status = Status.OUTPUT_EXCEEDED if overflowed else verdict(result, command.cpu_seconds > 0)
+        yield self._end(status, Stage(status, result))
+
+    def _run_plan(self) -> tuple[SandboxSpec, Command]:
+        program, limits = self.program, self.program.limits
+        stage = program.language.run
+        sizing = Sizing(limits.cpu_limit, limits.memory_limit_mb)
+        spec = SandboxSpec(
+            self._images.run_image,
+            limits.memory_limit_mb,
+            limits.cpu_limit,
+            stage.pids,
+            RUN_BOX_MB,
+            RUN_TMP_MB,
+        )
+        own = stage.environment(sizing)
+        return spec, Command(
+            argv=stage.argv(sizing, program.args),
+            env=self._environment(self._images.run_env, {**own, **program.env}),
+            files=(*program.sources(), *self._artifact),
+            stdin=program.stdin,
+            wall_seconds=limits.timeout_seconds,
+            cpu_seconds=limits.cpu_time_limit_seconds,
+            output_cap=limits.output_limit_bytes,
+            kill_on_overflow=program.overflow is Overflow.KILL,
+        )
+
+    def _environment(self, image: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
+        return {**_MINIMAL_ENVIRONMENT, **image, **own}
+
+    async def _in_sandbox(
+        self, spec: SandboxSpec, command: Command
+    ) -> AsyncIterator[tuple[SandboxEvent, Sandbox]]:
+        """The events of a command; a sandbox that breaks before it has started anything is replaced."""
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                async with aclosing(self._attempt(spec, command)) as events:
+                    async for pair in events:
+                        yield pair
+            except SandboxStartError:
+                if attempt == _ATTEMPTS:
+                    raise
+            else:
+                return
+
+    async def _attempt(
+        self, spec: SandboxSpec, command: Command
+    ) -> AsyncIterator[tuple[SandboxEvent, Sandbox]]:
+        began = time.monotonic()
+        async with self._pool.lease(spec) as sandbox, aclosing(sandbox.run(command)) as events:
+            async for event in events:
+                if isinstance(event, Running):
+                    self._setup += time.monotonic() - began
+                yield event, sandbox
+
+    def _end(self, status: Status, run: Stage | None) -> Outcome:
+        stages = [stage for stage in (self._compiled, run) if stage is not None]
+        self.outcome = Outcome(
+            execution_id=self.id,
+            language=self._language,
+            status=status,
+            compile=self._compiled,
+            run=run,
+            stdout_truncated=self._truncated[Stream.STDOUT],
+            stderr_truncated=self._truncated[Stream.STDERR],
+            timings=Timings(
+                queue_seconds=self.queued,
+                setup_seconds=self._setup,
+                compile_seconds=self._compiled.result.wall_seconds if self._compiled else 0.0,
+                run_seconds=run.result.wall_seconds if run else 0.0,
+                collect_seconds=sum(stage.result.collect_seconds for stage in stages),
+            ),
+        )
+        return self.outcome
+
+
+_MINIMAL_ENVIRONMENT = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME": "/box",
+    "PWD": "/box",
+    "TMPDIR": "/tmp",  # noqa: S108
+    "LANG": "C.UTF-8",
+}
+
+
+@dataclass(slots=True)
+class _Fold:
+    """Everything that a compiler says, in memory: its output is capped by the agent."""
+
+    stdout: bytearray = field(default_factory=bytearray)
+    stderr: bytearray = field(default_factory=bytearray)
+    files: list[CollectedFile] = field(default_factory=list)
+    last: CommandResult | None = None
+
+    def take(self, event: SandboxEvent) -> None:
+        match event:
+            case Output(Stream.STDOUT, data):
+                self.stdout += data
+            case Output(_, data):
+                self.stderr += data
+            case CollectedFile():
+                self.files.append(event)
+            case CommandResult():
+                self.last = event
+
+    @property
+    def result(self) -> CommandResult:
+        assert self.last is not None, "a sandbox ends its events with a result, or raises"
+        return self.last
+
+
+def verdict(result: CommandResult, cpu_limited: bool) -> Status:
+    """The status that a command's end stands for.
+
+    A memory kill wins over what came of it: a program whose worker was killed may fail, or hang until
+    its time is up.
+    """
+    if result.cause is Cause.OUTPUT:
+        return Status.OUTPUT_EXCEEDED
+    if result.oom_kills:
+        return Status.MEMORY_EXCEEDED
+    if result.cause is Cause.SIGNALED:
+        return _signal_verdict(result.signal, cpu_limited)
+    if result.cause is Cause.EXITED:
+        return Status.RUNTIME_ERROR if result.exit_code else Status.OK
+    return _CAUSES[result.cause]
+
+
+_CAUSES = {
+    Cause.WALL: Status.TIMEOUT,
+    Cause.CPU: Status.CPU_TIME_EXCEEDED,
+    Cause.KILLED: Status.CANCELLED,
+}
+
+
+def _signal_verdict(number: int, cpu_limited: bool) -> Status:
+    if number == signal.SIGXCPU and cpu_limited:
+        return Status.CPU_TIME_EXCEEDED
+    return Status.OUTPUT_EXCEEDED if number == signal.SIGXFSZ else Status.SIGNALED
+
+
+def _totals(result: CommandResult) -> tuple[tuple[Stream, int], tuple[Stream, int]]:
+    return (Stream.STDOUT, result.stdout_total), (Stream.STDERR, result.stderr_total)

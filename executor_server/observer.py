@@ -1,0 +1,121 @@
+"""The one hook that the layers call; logs and metrics hang on it and nowhere else."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from executor_server.images import ImageProgress
+    from executor_server.model import Caller, Outcome, Program
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionRecord:
+    """One execution as it ended: fit for an audit, without the program's code or data."""
+
+    execution_id: str
+    caller: Caller
+    language: str
+    version: str
+    code_sha256: str
+    timeout_seconds: float
+    cpu_time_limit_seconds: float
+    memory_limit_mb: int
+    cpu_limit: float
+    outcome: Outcome | None
+    """None where the execution broke or was cancelled; ``error`` says how."""
+    error: str
+    seconds: float
+    """From the moment it was taken to its end."""
+
+    @classmethod
+    def of(
+        cls,
+        execution_id: str,
+        caller: Caller,
+        program: Program,
+        outcome: Outcome | None,
+        error: str,
+        seconds: float,
+    ) -> ExecutionRecord:
+        """The record of one program."""
+        digest = hashlib.sha256()
+        for source in program.sources():
+            digest.update(b"%d:%s%d:" % (len(source.path), source.path.encode(), len(source.content)))
+            digest.update(source.content)
+        limits = program.limits
+        return cls(
+            execution_id,
+            caller,
+            program.language.name,
+            program.version.version,
+            digest.hexdigest(),
+            limits.timeout_seconds,
+            limits.cpu_time_limit_seconds,
+            limits.memory_limit_mb,
+            limits.cpu_limit,
+            outcome,
+            error,
+            seconds,
+        )
+
+
+class Observer:
+    """What can be observed. Every method may be overridden; none may raise or wait."""
+
+    def engine_call(self, name: str, seconds: float, error: str | None) -> None:
+        """A call to the engine ended."""
+
+    def sandbox_made(self, image: str, seconds: float) -> None:
+        """A sandbox is ready: created, started, its agent has said hello."""
+
+    def sandbox_removed(self, container: str, seconds: float, how: str) -> None:
+        """A sandbox is gone; ``how`` is ``"itself"``, ``"forced"`` or ``"lost"``."""
+
+    def sandbox_broken(self, image: str, error: str) -> None:
+        """A sandbox broke, before or during its command."""
+
+    def reaped(self, container: str, why: str) -> None:
+        """A container that nobody owned any more was removed."""
+
+    def execution_ended(self, record: ExecutionRecord) -> None:
+        """An execution ended, however."""
+
+    def request_refused(self, caller: Caller | None, code: str, reason: str, message: str) -> None:
+        """A request was refused before anything was started for it."""
+
+    def queue_changed(self, waiting: int, running: int) -> None:
+        """How many executions wait for a place and how many have one."""
+
+    def service_state(self, serving: bool, reason: str) -> None:
+        """The service began or ceased to be able to run programs."""
+
+    def image_progress(self, progress: ImageProgress) -> None:
+        """An image is being made, was made, or could not be made."""
+
+    def internal_error(self, execution_id: str, error: BaseException) -> None:
+        """Something broke that is our fault; the caller sees only the id."""
+
+
+class Observers(Observer):
+    """Several observers as one."""
+
+    def __init__(self, *observers: Observer) -> None:
+        """They are called in this order."""
+        self._observers = observers
+
+
+def _to_all(name: str) -> Callable[..., None]:
+    def call(self: Observers, *args: object) -> None:
+        for observer in self._observers:
+            getattr(observer, name)(*args)
+
+    return call
+
+
+for _name in [name for name in vars(Observer) if not name.startswith("_")]:
+    setattr(Observers, _name, _to_all(_name))

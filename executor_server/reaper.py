@@ -1,0 +1,65 @@
+"""Removes what nobody owns any more, and nothing else: several servers may share one engine."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from executor_server.errors import EngineError
+
+if TYPE_CHECKING:
+    from executor_server.engine.containers import Containers, FoundContainer
+    from executor_server.observer import Observer
+    from executor_server.pool import Pool
+
+PERIOD_SECONDS = 30.0
+
+
+class Reaper:
+    """Finds containers by their labels: instance, boot and expiry."""
+
+    def __init__(self, containers: Containers, pool: Pool, observer: Observer) -> None:
+        """Nothing happens before ``sweep``."""
+        self._containers = containers
+        self._pool = pool
+        self._observer = observer
+        self._strangers: set[str] = set()
+
+    async def run(self) -> None:
+        """Sweep for ever. An engine that does not answer is tried again at the next round."""
+        while True:
+            await self.try_sweep()
+            await asyncio.sleep(PERIOD_SECONDS)
+
+    async def try_sweep(self) -> None:
+        """One round; what the engine refuses waits for the next one."""
+        try:
+            await self.sweep()
+        except EngineError:
+            # Engine calls are observed, so this was logged and counted already.
+            return
+
+    async def sweep(self) -> int:
+        """Remove what is left over and say how many. Raises EngineError."""
+        found = await self._containers.list()
+        doomed = [(entry, why) for entry in found if (why := self._why(entry))]
+        for entry, why in doomed:
+            await self._containers.remove(entry.id)
+            self._observer.reaped(entry.id, why)
+        mine = {entry.id for entry in found if entry.boot == self._containers.boot}
+        self._strangers = mine - self._pool.living
+        return len(doomed)
+
+    def _why(self, entry: FoundContainer) -> str:
+        """Reason to remove this container; empty where it must stay."""
+        if entry.expires < time.time():
+            return "expired"
+        if entry.instance != self._containers.instance:
+            return ""
+        if entry.boot != self._containers.boot:
+            return "left by an earlier start"
+        # One of this very process that the pool does not know. It may just be coming or going, so it
+        # must have been unknown in the round before as well.
+        unknown = entry.id not in self._pool.living and entry.id in self._strangers
+        return "unknown to its own server" if unknown else ""

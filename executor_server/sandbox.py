@@ -1,0 +1,298 @@
+"""One sandbox: a container whose agent runs one command and says what it did. Never used twice."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from executor_server import agent
+from executor_server.agent import FrameType, ProtocolError
+from executor_server.errors import EngineError, SandboxError, SandboxStartError
+from executor_server.model import (
+    Cause,
+    CollectedFile,
+    CollectState,
+    CommandResult,
+    MeasuredBy,
+    Output,
+    Running,
+    Stream,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from executor_server.agent import Frame, Hello
+    from executor_server.engine.containers import AttachedStream
+    from executor_server.engine.events import Fate
+    from executor_server.model import Command, SandboxEvent, SandboxSpec
+
+HELLO_SECONDS = 20.0
+# What the agent may take beyond the program's wall time: its own deadline, the rest of the output, files.
+GRACE_SECONDS = 10.0
+FATE_SECONDS = 3.0
+# Bytes of each stream that may be under way. Large enough for full speed, small enough for a server with
+# a hundred slow readers.
+CREDIT_WINDOW = 256 * 1024
+_WRITE_BYTES = 1024 * 1024
+
+
+class Sandbox:
+    """A started container whose agent waits for its one command."""
+
+    def __init__(
+        self, spec: SandboxSpec, container: str, stream: AttachedStream, fate: Fate
+    ) -> None:
+        """Take over the container and its attached stream; ``hello`` must follow."""
+        self.spec = spec
+        self.container = container
+        self.fate = fate
+        self._stream = stream
+        self._incoming: asyncio.Queue[Frame | ProtocolError | None] = asyncio.Queue()
+        self._pump = asyncio.create_task(self._read_always(), name=f"attach {container[:12]}")
+        self._execution_id = agent.NO_ID
+        self._used = False
+
+    async def hello(self) -> Hello:
+        """Wait until the agent is ready. Raises SandboxStartError."""
+        try:
+            async with asyncio.timeout(HELLO_SECONDS):
+                frame = await self._next()
+        except TimeoutError:
+            raise SandboxStartError("the agent did not say hello in time") from None
+        if frame is None or frame.type is not FrameType.HELLO:
+            raise SandboxStartError("the sandbox ended before its agent said hello")
+        hello = agent.parse_hello(frame.payload)
+        if not (hello.non_dumpable and hello.is_pid_1):
+            raise SandboxStartError("the agent is not the protected process that it must be")
+        return hello
+
+    async def run(self, command: Command) -> AsyncIterator[SandboxEvent]:
+        """Run the command; once in a sandbox's life. The last event is a CommandResult.
+
+        Raises SandboxStartError where nothing was started, SandboxError where the sandbox broke.
+        """
+        if self._used:
+            raise SandboxError("a sandbox runs one command")
+        self._used = True
+        conversation = _Conversation(self, command)
+        try:
+            async for event in conversation.events():
+                yield event
+        except ProtocolError as failure:
+            raise SandboxError(f"the agent broke the protocol: {failure}") from failure
+        finally:
+            conversation.end()
+
+    async def kill(self) -> None:
+        """Ask the agent to end the command now; its result still comes."""
+        await self.send(FrameType.KILL)
+
+    async def send(self, kind: FrameType) -> None:
+        """Send a frame without payload."""
+        await self.write(agent.frame(kind, self._execution_id))
+
+    async def write(self, data: bytes) -> None:
+        """Send frames. Raises SandboxError where the stream is gone."""
+        try:
+            await self._stream.write(data)
+        except EngineError as failure:
+            raise SandboxError(str(failure)) from failure
+
+    async def close(self) -> None:
+        """Close the stream: the agent then kills everything and exits."""
+        self._pump.cancel()
+        await asyncio.gather(self._pump, return_exceptions=True)
+        await self._stream.close()
+
+    async def _read_always(self) -> None:
+        """Read the attached stream whatever the caller does; credit bounds what can pile up here."""
+        reader = agent.FrameReader()
+        try:
+            while (piece := await self._stream.read()) is not None:
+                source, data = piece
+                if source == Stream.STDOUT:
+                    for frame in reader.feed(data):
+                        self._incoming.put_nowait(frame)
+        except ProtocolError as failure:
+            self._incoming.put_nowait(failure)
+        self._incoming.put_nowait(None)
+
+    async def _next(self) -> Frame | None:
+        frame = await self._incoming.get()
+        if isinstance(frame, ProtocolError):
+            raise frame
+        return frame
+
+
+class _Conversation:
+    """One command: what is sent, what is granted, and what comes back."""
+
+    def __init__(self, sandbox: Sandbox, command: Command) -> None:
+        self._sandbox = sandbox
+        self._command = command
+        self._id = sandbox._execution_id = secrets.token_bytes(agent.ID_BYTES)
+        self._granted = dict.fromkeys((agent.STDOUT, agent.STDERR, agent.FILES), CREDIT_WINDOW)
+        self._consumed = dict.fromkeys(self._granted, 0)
+        self._stdin = memoryview(command.stdin)
+        self._stdin_credit = 0
+        self._began: float | None = None
+        self._totals = {Stream.STDOUT: 0, Stream.STDERR: 0}
+        self._collected = 0
+        self._file: CollectedFile | None = None
+        self._content = bytearray()
+        self._deadline: asyncio.TimerHandle | None = None
+        self._late = False
+
+    async def events(self) -> AsyncIterator[SandboxEvent]:
+        await self._open()
+        loop = asyncio.get_running_loop()
+        seconds = self._command.wall_seconds + GRACE_SECONDS
+        self._deadline = loop.call_later(seconds, self._give_up)
+        while True:
+            frame = await self._sandbox._next()
+            if frame is None:
+                yield await self._end_without_result()
+                return
+            if frame.execution_id != self._id:
+                raise ProtocolError("a frame of another execution")
+            if frame.type is FrameType.RESULT:
+                yield agent.parse_result(frame.payload)
+                return
+            async for event in self._take(frame):
+                yield event
+
+    def end(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+
+    async def _open(self) -> None:
+        batch = bytearray()
+        for frame in self._opening():
+            batch += frame
+            if len(batch) >= _WRITE_BYTES:
+                await self._sandbox.write(bytes(batch))
+                batch.clear()
+        await self._sandbox.write(bytes(batch))
+
+    def _opening(self) -> Iterator[bytes]:
+        for file in self._command.files:
+            yield from agent.file_frames(self._id, file)
+        yield agent.run_frame(self._id, self._command, CREDIT_WINDOW)
+        if not self._stdin:
+            yield agent.frame(FrameType.CLOSE, self._id)
+
+    async def _take(self, frame: Frame) -> AsyncIterator[SandboxEvent]:
+        match frame.type:
+            case FrameType.STARTED:
+                self._began = time.monotonic()
+                yield Running()
+            case FrameType.DATA if frame.stream == agent.FILES:
+                async for file in self._collect(frame.payload):
+                    yield file
+            case FrameType.DATA:
+                self._account(frame.stream, len(frame.payload))
+                self._totals[Stream(frame.stream)] += len(frame.payload)
+                yield Output(Stream(frame.stream), frame.payload)
+                await self._grant(frame.stream, len(frame.payload))
+            case FrameType.FILE:
+                async for file in self._begin_file(frame.payload):
+                    yield file
+            case FrameType.CREDIT:
+                self._stdin_credit += agent.parse_credit(frame.payload)
+                await self._feed()
+            case FrameType.FAULT:
+                self._fail(agent.parse_fault(frame.payload))
+            case _:
+                raise ProtocolError(f"an agent does not send {frame.type.name}")
+
+    def _account(self, stream: int, size: int) -> None:
+        if stream not in self._granted:
+            raise ProtocolError(f"data on stream {stream}")
+        self._granted[stream] -= size
+        if self._granted[stream] < 0:
+            raise ProtocolError("more data than was granted")
+
+    async def _grant(self, stream: int, amount: int) -> None:
+        """Give back what the reader has taken, in steps of half a window."""
+        self._consumed[stream] += amount
+        if self._consumed[stream] >= CREDIT_WINDOW // 2:
+            credit, self._consumed[stream] = self._consumed[stream], 0
+            self._granted[stream] += credit
+            await self._sandbox.write(agent.credit_frame(self._id, stream, credit))
+
+    async def _feed(self) -> None:
+        """Send stdin as far as the agent can hold it. It is never waited for: the program may not read."""
+        if not self._stdin:
+            return
+        piece, self._stdin = self._stdin[: self._stdin_credit], self._stdin[self._stdin_credit :]
+        self._stdin_credit -= len(piece)
+        frames = list(agent.data_frames(self._id, agent.STDIN, bytes(piece)))
+        if not self._stdin:
+            frames.append(agent.frame(FrameType.CLOSE, self._id))
+        await self._sandbox.write(b"".join(frames))
+
+    async def _begin_file(self, payload: bytes) -> AsyncIterator[CollectedFile]:
+        if self._file is not None:
+            raise ProtocolError("a file begins before the last one ended")
+        file = agent.parse_file(payload)
+        if file.path not in self._command.collect:
+            raise ProtocolError("a file that nobody asked for")
+        if file.state is not CollectState.SENT or file.size_bytes == 0:
+            yield file
+            return
+        self._collected += file.size_bytes
+        if self._collected > self._command.collect_cap:
+            raise ProtocolError("files past the cap")
+        self._file = file
+
+    async def _collect(self, data: bytes) -> AsyncIterator[CollectedFile]:
+        if self._file is None or len(self._content) + len(data) > self._file.size_bytes:
+            raise ProtocolError("file data that belongs to no file")
+        self._account(agent.FILES, len(data))
+        self._content += data
+        await self._grant(agent.FILES, len(data))
+        if len(self._content) == self._file.size_bytes:
+            yield replace(self._file, content=bytes(self._content))
+            self._file = None
+            self._content = bytearray()
+
+    def _fail(self, fault: agent.Fault) -> None:
+        text = f"{fault.code.name}: {fault.text} (errno {fault.errno})"
+        raise SandboxStartError(text) if self._began is None else SandboxError(text)
+
+    def _give_up(self) -> None:
+        self._late = True
+        self._sandbox._incoming.put_nowait(None)
+
+    async def _end_without_result(self) -> CommandResult:
+        """The agent's word is missing: the server's own deadline and the engine's events decide."""
+        if self._late:
+            return self._verdict(Cause.WALL, oom=False)
+        fate = self._sandbox.fate
+        try:
+            async with asyncio.timeout(FATE_SECONDS):
+                await fate.died.wait()
+        except TimeoutError:
+            raise SandboxError("the stream ended and the engine does not say why") from None
+        if fate.out_of_memory:
+            return self._verdict(Cause.SIGNALED, oom=True)
+        raise SandboxError("the agent ended without a result")
+
+    def _verdict(self, cause: Cause, *, oom: bool) -> CommandResult:
+        return CommandResult(
+            cause=cause,
+            exit_code=128 + 9,
+            signal=9,
+            oom_kills=int(oom),
+            wall_seconds=0.0 if self._began is None else time.monotonic() - self._began,
+            cpu_seconds=None,
+            memory_peak_bytes=None,
+            stdout_total=self._totals[Stream.STDOUT],
+            stderr_total=self._totals[Stream.STDERR],
+            measured_by=MeasuredBy.RUSAGE,
+            collect_seconds=0.0,
+        )
