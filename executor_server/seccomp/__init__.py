@@ -27,4 +27,4 @@ def _version() -> str:
 
 
 PROFILE_VERSION: str = _version()
-"""The policy's number and the start of the digest of profile.json: equal only for equal profiles."""
+"""The policy's number and the start of profile.json's digest: equal only for equal profiles."""

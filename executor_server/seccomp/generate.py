@@ -1,8 +1,9 @@
 """Renders the policy to the profile that the engine takes.
 
-The format is that of moby's profiles/seccomp (type Seccomp), whose rules are those of the OCI runtime
-specification. A call that the policy denies gets no rule: the default action answers it. A call that
-is allowed for some arguments gets a rule for each alternative. Equal policies give equal bytes.
+The format is that of moby's profiles/seccomp (type Seccomp), whose rules are those of the OCI
+runtime specification. A call that the policy denies gets no rule: the default action answers it. A
+call that is allowed for some arguments gets a rule for each alternative. Equal policies give equal
+bytes.
 """
 
 import errno

@@ -39,8 +39,8 @@ class Condition:
 class Group:
     """System calls that share one reason.
 
-    `any_of` is empty, or lists alternatives of which one must hold; an alternative holds when all of
-    its conditions do. `errno` names the answer to a call that is not allowed; None means EPERM.
+    `any_of` is empty, or lists alternatives of which one must hold; an alternative holds when all
+    of its conditions do. `errno` names the answer to a call that is not allowed; None means EPERM.
     """
 
     name: str
