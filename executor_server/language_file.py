@@ -81,7 +81,7 @@ def _inside(text: str) -> str:
 
 _Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*$")]
 _Alias = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9+#._-]*$")]
-_Version = Annotated[str, StringConstraints(pattern=r"^[0-9][0-9A-Za-z]*(\.[0-9A-Za-z]+)*$")]
+_Version = Annotated[str, StringConstraints(pattern=r"^[0-9][0-9a-z]*(\.[0-9a-z]+)*$")]
 _Path = Annotated[str, AfterValidator(_inside)]
 _FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]
 _Folder = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*$")]
@@ -171,6 +171,7 @@ def _language(folder: Path, parsed: _LanguageModel) -> Language:
         aliases=tuple(parsed.aliases),
         order=parsed.order,
         file_name=parsed.file_name,
+        example_file=parsed.example,
         example=(folder / parsed.example).read_text("utf-8"),
         example_output=parsed.example_output,
         support=tuple(parsed.support),

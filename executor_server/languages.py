@@ -1,6 +1,6 @@
 """Languages are data: each folder with a ``language.toml`` becomes one frozen value, read once.
 
-Nothing in code knows a language by its name. ``language_file`` says what a file may hold; this module
+Nothing in code knows a language by name. ``language_file`` says what a file may hold; this module
 has the values that the other layers work with, and finds one by name or alias.
 """
 
@@ -50,7 +50,7 @@ class StageCommand:
     """Processes and threads."""
 
     def argv(self, sizing: Sizing, args: tuple[str, ...] = ()) -> tuple[str, ...]:
-        """The command for a sandbox of this size; ``args`` are the request's and stay as they are."""
+        """The command for a sandbox of this size; ``args`` are the request's, as they are."""
         return (*(sizing.fill(part) for part in self.command), *args)
 
     def environment(self, sizing: Sizing) -> dict[str, str]:
@@ -108,6 +108,8 @@ class Language:
     """Images of a lower order are made first."""
     file_name: str
     """Name of ``code`` in the working directory."""
+    example_file: str
+    """Name of the example in the folder."""
     example: str
     """Source of a program that prints ``example_output``."""
     example_output: str

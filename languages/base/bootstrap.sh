@@ -1,7 +1,8 @@
 #!/bin/sh
 # Writes the root file system of a minimal Debian as a tar to standard output.
 #
-#   bootstrap.sh CODENAME [COMPONENT]...      e.g.  bootstrap.sh trixie main
+#   bootstrap.sh CODENAME [COMPONENT]...              e.g.  bootstrap.sh trixie main
+#   bootstrap.sh --sources CODENAME [COMPONENT]...    only print the package sources that it would use
 #
 # It stands in for the official slim image where no registry answers. It needs mmdebstrap and root,
 # and installs nothing on the host: who calls it sees to that.
@@ -11,15 +12,12 @@
 # other releases are left out. A proxy that apt knows is used and does not stay in the image.
 set -eu
 
-[ $# -ge 1 ] || { echo "usage: $0 CODENAME [COMPONENT]..." >&2; exit 2; }
+only_sources=''
+[ "${1:-}" != --sources ] || { only_sources=1; shift; }
+[ $# -ge 1 ] || { echo "usage: $0 [--sources] CODENAME [COMPONENT]..." >&2; exit 2; }
 codename=$1
 shift
 components=${*:-main}
-
-command -v mmdebstrap >/dev/null || {
-    echo "mmdebstrap is missing: install the package mmdebstrap, or pull the base image" >&2
-    exit 3
-}
 
 # "URI RELEASE" of each source of the host's own Debian release, as apt itself understands its
 # configuration (one-line and deb822 alike).
@@ -66,8 +64,15 @@ freshness_options() {
 
 sources=$(host_sources)
 [ -n "$sources" ] || sources=$(standard_sources)
+sources=$(echo "$sources" | sed "s|^|deb |; s|\$| $components|")
+[ -z "$only_sources" ] || { echo "$sources"; exit 0; }
 
-set -- --variant=minbase --mode=root --quiet
+command -v mmdebstrap >/dev/null || {
+    echo "mmdebstrap is missing: install the package mmdebstrap, or pull the base image" >&2
+    exit 3
+}
+
+set -- --variant=minbase --quiet
 for path in doc man locale; do
     set -- "$@" "--dpkgopt=path-exclude=/usr/share/$path/*"
 done
@@ -77,5 +82,4 @@ case $sources in *https://*) set -- "$@" --include=ca-certificates ;; esac
 options=$(freshness_options)
 [ -z "$options" ] || set -- "$@" "--aptopt=$options"
 
-echo "$sources" | sed "s|^|deb |; s|\$| $components|" |
-    mmdebstrap "$@" --format=tar "$codename" - -
+echo "$sources" | mmdebstrap "$@" --format=tar "$codename" - -
