@@ -1,0 +1,180 @@
+#include "usage.h"
+
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "clock.h"
+
+/* Where a version of cgroups keeps its figures. A key is a name at the start of a line; NULL means
+   that the file is the number alone. */
+struct layout {
+    const char *memory_file, *anonymous_key, *shared_key;
+    const char *cpu_file, *cpu_key;
+    uint64_t cpu_units_per_us;
+    const char *oom_file, *oom_key;
+};
+
+static const struct layout layouts[] = {
+    [USAGE_CGROUP_V1] = {
+        .memory_file = "/sys/fs/cgroup/memory/memory.stat",
+        .anonymous_key = "total_rss",
+        .shared_key = "total_shmem",
+        .cpu_file = "/sys/fs/cgroup/cpuacct/cpuacct.usage",
+        .cpu_units_per_us = 1000,
+        .oom_file = "/sys/fs/cgroup/memory/memory.oom_control",
+        .oom_key = "oom_kill",
+    },
+    [USAGE_CGROUP_V2] = {
+        .memory_file = "/sys/fs/cgroup/memory.stat",
+        .anonymous_key = "anon",
+        .shared_key = "shmem",
+        .cpu_file = "/sys/fs/cgroup/cpu.stat",
+        .cpu_key = "usage_usec",
+        .cpu_units_per_us = 1,
+        .oom_file = "/sys/fs/cgroup/memory.events",
+        .oom_key = "oom_kill",
+    },
+};
+
+struct counters {
+    uint64_t memory, cpu_us, own_cpu_us, oom_kills;
+};
+
+static enum usage_source source = USAGE_RUSAGE;
+static int memory_fd = -1, cpu_fd = -1, oom_fd = -1;
+static struct counters before;
+static uint64_t peak;
+
+static bool number_in(const char *text, const char *key, uint64_t *value) {
+    size_t size = key == NULL ? 0 : strlen(key);
+    for (const char *line = text; line != NULL; line = strchr(line, '\n')) {
+        line += *line == '\n';
+        if (size > 0 && (strncmp(line, key, size) != 0 || line[size] != ' '))
+            continue;
+        char *end;
+        *value = strtoull(line + size, &end, 10);
+        return end != line + size;
+    }
+    return false;
+}
+
+/* memory.stat is the largest: about 2 KiB, the wanted lines of version 1 near its end. */
+static bool read_text(int fd, char *text, size_t size) {
+    ssize_t got = fd < 0 ? -1 : pread(fd, text, size - 1, 0);
+    text[got > 0 ? got : 0] = '\0';
+    return got > 0;
+}
+
+static bool read_number(int fd, const char *key, uint64_t *value) {
+    char text[8192];
+    return read_text(fd, text, sizeof text) && number_in(text, key, value);
+}
+
+static bool read_memory(uint64_t *bytes) {
+    char text[8192];
+    uint64_t anonymous, shared;
+    const struct layout *layout = &layouts[source];
+    if (!read_text(memory_fd, text, sizeof text) || !number_in(text, layout->anonymous_key, &anonymous) ||
+        !number_in(text, layout->shared_key, &shared))
+        return false;
+    *bytes = anonymous + shared;
+    return true;
+}
+
+static uint64_t clock_of(clockid_t clock) {
+    struct timespec used;
+    if (clock_gettime(clock, &used) != 0)
+        return 0;
+    return (uint64_t)used.tv_sec * US_PER_S + (uint64_t)used.tv_nsec / 1000;
+}
+
+static uint64_t rusage_cpu_us(pid_t pid) {
+    struct rusage children;
+    clockid_t clock;
+    getrusage(RUSAGE_CHILDREN, &children);
+    uint64_t living = pid > 0 && clock_getcpuclockid(pid, &clock) == 0 ? clock_of(clock) : 0;
+    return living + (uint64_t)(children.ru_utime.tv_sec + children.ru_stime.tv_sec) * US_PER_S +
+           (uint64_t)(children.ru_utime.tv_usec + children.ru_stime.tv_usec);
+}
+
+static bool read_cpu(uint64_t *us) {
+    const struct layout *layout = &layouts[source];
+    if (!read_number(cpu_fd, layout->cpu_key, us))
+        return false;
+    *us /= layout->cpu_units_per_us;
+    return true;
+}
+
+static bool read_oom_kills(uint64_t *count) {
+    return read_number(oom_fd, layouts[source].oom_key, count);
+}
+
+static bool open_layout(enum usage_source candidate) {
+    const struct layout *layout = &layouts[candidate];
+    uint64_t ignored;
+    source = candidate;
+    memory_fd = open(layout->memory_file, O_RDONLY | O_CLOEXEC);
+    cpu_fd = open(layout->cpu_file, O_RDONLY | O_CLOEXEC);
+    if (read_memory(&ignored) && read_cpu(&ignored)) {
+        oom_fd = open(layout->oom_file, O_RDONLY | O_CLOEXEC);
+        return true;
+    }
+    close(memory_fd);
+    close(cpu_fd);
+    memory_fd = cpu_fd = -1;
+    return false;
+}
+
+enum usage_source usage_open(void) {
+    if (!open_layout(USAGE_CGROUP_V1) && !open_layout(USAGE_CGROUP_V2))
+        source = USAGE_RUSAGE;
+    return source;
+}
+
+void usage_begin(void) {
+    before = (struct counters){.own_cpu_us = clock_of(CLOCK_PROCESS_CPUTIME_ID)};
+    if (source == USAGE_RUSAGE)
+        return;
+    read_memory(&before.memory);
+    read_cpu(&before.cpu_us);
+    read_oom_kills(&before.oom_kills);
+}
+
+void usage_sample_memory(void) {
+    uint64_t now;
+    if (source != USAGE_RUSAGE && read_memory(&now) && now > before.memory && now - before.memory > peak)
+        peak = now - before.memory;
+}
+
+uint64_t usage_cpu_us(pid_t pid) {
+    uint64_t all;
+    if (source == USAGE_RUSAGE || !read_cpu(&all))
+        return rusage_cpu_us(pid);
+    uint64_t agent = before.cpu_us + clock_of(CLOCK_PROCESS_CPUTIME_ID) - before.own_cpu_us;
+    return all > agent ? all - agent : 0;
+}
+
+static uint64_t largest_process(void) {
+    struct rusage children;
+    getrusage(RUSAGE_CHILDREN, &children);
+    return (uint64_t)children.ru_maxrss * 1024;
+}
+
+struct usage usage_end(void) {
+    struct usage usage = {.source = source, .known = USAGE_KNOWS_CPU | USAGE_KNOWS_MEMORY};
+    uint64_t oom_kills;
+    usage.cpu_us = usage_cpu_us(0);
+    usage_sample_memory();
+    usage.memory_peak = peak > largest_process() ? peak : largest_process();
+    if (source != USAGE_RUSAGE && read_oom_kills(&oom_kills)) {
+        usage.known |= USAGE_KNOWS_OOM_KILLS;
+        usage.oom_kills = (uint32_t)(oom_kills - before.oom_kills);
+    }
+    return usage;
+}

@@ -1,0 +1,34 @@
+/* What the command costs: read from the sandbox's cgroup, version 1 or 2, or else from getrusage. */
+#ifndef AGENT_USAGE_H
+#define AGENT_USAGE_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+enum usage_source { USAGE_CGROUP_V1 = 1, USAGE_CGROUP_V2 = 2, USAGE_RUSAGE = 3 };
+enum usage_known { USAGE_KNOWS_CPU = 1, USAGE_KNOWS_MEMORY = 2, USAGE_KNOWS_OOM_KILLS = 4 };
+
+struct usage {
+    enum usage_source source;
+    uint8_t known; /* of enum usage_known */
+    uint64_t cpu_us, memory_peak;
+    uint32_t oom_kills;
+};
+
+/* Opens the counters, once: a program cannot put others in their place. */
+enum usage_source usage_open(void);
+
+/* Remembers what the counters say before the command. */
+void usage_begin(void);
+
+/* Raises the peak to what the sandbox holds now. */
+void usage_sample_memory(void);
+
+/* CPU time of all processes of the sandbox since usage_begin, without the agent's own. `pid` is the
+   main process, or 0 after it was reaped: without a cgroup its clock stands for the living ones. */
+uint64_t usage_cpu_us(pid_t pid);
+
+/* The figures at the end, when every process was reaped. */
+struct usage usage_end(void);
+
+#endif
