@@ -1,10 +1,10 @@
-"""Writes the contract as data for the gateway: descriptors, the proto's comments and its HTTP rules.
+"""Writes the contract as data for the gateway: descriptors, the proto's comments and HTTP rules.
 
 usage: annotate.py DESCRIPTOR_SET HTTP_RULES OUTPUT
 
-The proto imports nothing, so its HTTP rules stand in a file of their own. Here each rule becomes the
-``google.api.http`` option of its method, which is the form that it would have inside the proto. The
-Python code that protoc generates has neither comments nor these rules.
+The proto imports nothing, so its HTTP rules stand in a file of their own. Here each rule becomes
+the ``google.api.http`` option of its method, which is the form that it would have inside the proto.
+The Python code that protoc generates has neither comments nor these rules.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def annotate(files: descriptor_pb2.FileDescriptorSet, http: http_pb2.Http) -> No
 
 
 def keep_comments(source: descriptor_pb2.SourceCodeInfo) -> None:
-    """Drop positions: only what says something about an element is of use, and a moved line is not."""
+    """Drop positions, so that moving a line in the proto changes no byte here."""
     commented = [place for place in source.location if place.leading_comments]
     del source.location[:]
     for place in commented:
