@@ -1,4 +1,4 @@
-"""The codec of the agent's protocol, version 1. agent/PROTOCOL.md is the description; this is the server's side.
+"""The codec of the agent's protocol, version 1: the server's side of agent/PROTOCOL.md.
 
 Everything that comes from a sandbox is taken as hostile: lengths are checked before anything is
 allocated, and whatever does not fit the protocol raises ProtocolError.

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from executor_server.errors import SandboxError, SandboxStartError, UnavailableError
-from executor_server.images import State
+from executor_server.image_values import State
 from executor_server.languages import Sizing
 from executor_server.model import (
     Cause,
@@ -39,9 +39,10 @@ from executor_server.observer import ExecutionRecord
 from executor_server.output import OutputEncoder
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping
+    from collections.abc import AsyncGenerator, Iterator, Mapping
 
-    from executor_server.images import ImageState, ImageStore
+    from executor_server.image_values import ImageState, SandboxImage
+    from executor_server.images import ImageStore
     from executor_server.languages import CompileStage
     from executor_server.model import Caller, ExecutionEvent, Program, SandboxEvent
     from executor_server.observer import Observer
@@ -70,7 +71,9 @@ class Executor:
         self._images = images
         self._observer = observer
 
-    async def execute(self, program: Program, caller: Caller) -> AsyncIterator[ExecutionEvent]:
+    async def execute(
+        self, program: Program, caller: Caller
+    ) -> AsyncGenerator[ExecutionEvent, None]:
         """Run one program. The last event is an Outcome. Use it within ``aclosing``.
 
         Raises UnavailableError where nothing was started, SandboxError and EngineError where the
@@ -79,7 +82,7 @@ class Executor:
         state = self._ready(program)
         execution = _Execution(secrets.token_hex(16), program, state, self._pool)
         async with contextlib.AsyncExitStack() as stack:
-            execution.queued = await stack.enter_async_context(self._scheduler.place(caller))
+            execution.queued = await stack.enter_async_context(self._scheduler.place())
             stack.enter_context(self._recorded(execution, caller))
             events = await stack.enter_async_context(aclosing(execution.events()))
             async for event in events:
@@ -92,7 +95,7 @@ class Executor:
         name = f"{program.language.name} {program.version.version}"
         raise UnavailableError(
             f"IMAGE_{state.state.name}",
-            f"the image of {name} is not ready: {state.reason}",
+            f"the image of {name} is not ready: {state.explain()}",
             _RETRY_SECONDS,
         )
 
@@ -122,17 +125,18 @@ class _Execution:
         self.program = program
         self.queued = 0.0
         self.outcome: Outcome | None = None
-        self._images = images
+        self._run_image = _present(images.run)
+        self._compile_image = images.compile
         self._pool = pool
         self._setup = 0.0
         self._compiled: Stage | None = None
         self._artifact: tuple[InputFile, ...] = ()
         self._truncated = {Stream.STDOUT: False, Stream.STDERR: False}
         self._language = LanguageUsed(
-            program.language.name, images.version, images.run_image, images.run_digest
+            program.language.name, images.version, self._run_image.ref, self._run_image.digest
         )
 
-    async def events(self) -> AsyncIterator[ExecutionEvent]:
+    async def events(self) -> AsyncGenerator[ExecutionEvent, None]:
         yield Started(self.id, self._language)
         if self.program.language.compile is not None:
             yield StageBegan(StageName.COMPILE)
@@ -160,7 +164,7 @@ class _Execution:
     def _compile_plan(self, stage: CompileStage) -> tuple[SandboxSpec, Command]:
         sizing = Sizing(stage.cpu_limit, stage.memory_limit_mb)
         spec = SandboxSpec(
-            self._images.compile_image,
+            _present(self._compile_image).ref,
             stage.memory_limit_mb,
             stage.cpu_limit,
             stage.pids,
@@ -169,7 +173,7 @@ class _Execution:
         )
         return spec, Command(
             argv=stage.argv(sizing),
-            env=self._environment(self._images.compile_env, stage.environment(sizing)),
+            env=_environment(_present(self._compile_image), stage.environment(sizing)),
             files=self.program.sources(),
             stdin=b"",
             wall_seconds=stage.timeout_seconds,
@@ -190,7 +194,7 @@ class _Execution:
         self._artifact = tuple(InputFile(f.path, f.content, f.executable) for f in files)
         return Status.OK
 
-    async def _run(self) -> AsyncIterator[ExecutionEvent]:
+    async def _run(self) -> AsyncGenerator[ExecutionEvent, None]:
         program = self.program
         limit = program.limits.output_limit_bytes
         encoders = {s: OutputEncoder(program.encoding, limit) for s in Stream}
@@ -220,7 +224,7 @@ class _Execution:
         stage = program.language.run
         sizing = Sizing(limits.cpu_limit, limits.memory_limit_mb)
         spec = SandboxSpec(
-            self._images.run_image,
+            self._run_image.ref,
             limits.memory_limit_mb,
             limits.cpu_limit,
             stage.pids,
@@ -230,7 +234,7 @@ class _Execution:
         own = stage.environment(sizing)
         return spec, Command(
             argv=stage.argv(sizing, program.args),
-            env=self._environment(self._images.run_env, {**own, **program.env}),
+            env=_environment(self._run_image, {**own, **program.env}),
             files=(*program.sources(), *self._artifact),
             stdin=program.stdin,
             wall_seconds=limits.timeout_seconds,
@@ -239,12 +243,9 @@ class _Execution:
             kill_on_overflow=program.overflow is Overflow.KILL,
         )
 
-    def _environment(self, image: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
-        return {**_MINIMAL_ENVIRONMENT, **image, **own}
-
     async def _in_sandbox(
         self, spec: SandboxSpec, command: Command
-    ) -> AsyncIterator[tuple[SandboxEvent, Sandbox]]:
+    ) -> AsyncGenerator[tuple[SandboxEvent, Sandbox], None]:
         """The events of a command; a sandbox that breaks before it has started anything is replaced."""
         for attempt in range(1, _ATTEMPTS + 1):
             try:
@@ -259,7 +260,7 @@ class _Execution:
 
     async def _attempt(
         self, spec: SandboxSpec, command: Command
-    ) -> AsyncIterator[tuple[SandboxEvent, Sandbox]]:
+    ) -> AsyncGenerator[tuple[SandboxEvent, Sandbox], None]:
         began = time.monotonic()
         async with self._pool.lease(spec) as sandbox, aclosing(sandbox.run(command)) as events:
             async for event in events:
@@ -286,6 +287,15 @@ class _Execution:
             ),
         )
         return self.outcome
+
+
+def _present(image: SandboxImage | None) -> SandboxImage:
+    assert image is not None, "a version that is READY has the images of its stages"
+    return image
+
+
+def _environment(image: SandboxImage, own: Mapping[str, str]) -> dict[str, str]:
+    return {**_MINIMAL_ENVIRONMENT, **image.env, **own}
 
 
 _MINIMAL_ENVIRONMENT = {

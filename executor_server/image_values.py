@@ -59,6 +59,18 @@ class ImageState:
         """The real version; empty while it is not known."""
         return self.image.version if self.image else ""
 
+    def explain(self) -> str:
+        """Why no program can run, for people; empty where one can."""
+        return self.reason or _EXPLANATIONS[self.state]
+
+
+_EXPLANATIONS = {
+    State.PENDING: "it waits for its turn to be built",
+    State.BUILDING: "it is being built",
+    State.READY: "",
+    State.FAILED: "it could not be built",
+}
+
 
 class Step(enum.Enum):
     """What became of an image."""

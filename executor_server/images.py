@@ -100,6 +100,11 @@ class ImageStore:
         """The version that a request means; None for one that is not installed."""
         return language.select(version, self.real_versions(language))
 
+    @property
+    def any_ready(self) -> bool:
+        """Programs of some language can be run."""
+        return any(state.state is State.READY for state in self._states.values())
+
     def failures(self) -> list[str]:
         """What is not ready, one line each."""
         return [
@@ -111,7 +116,7 @@ class ImageStore:
     async def first_ready(self) -> bool:
         """Wait until a language is ready (True), or until each was tried in vain (False)."""
         await self._settled.wait()
-        return any(state.state is State.READY for state in self._states.values())
+        return self.any_ready
 
     async def prepare(self) -> None:
         """Find what is there, then make what is missing, each once; failures are in the states."""

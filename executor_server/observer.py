@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from executor_server.images import ImageProgress
+    from executor_server.image_values import ImageProgress
     from executor_server.model import Caller, Outcome, Program
 
 
@@ -45,7 +45,9 @@ class ExecutionRecord:
         """The record of one program."""
         digest = hashlib.sha256()
         for source in program.sources():
-            digest.update(b"%d:%s%d:" % (len(source.path), source.path.encode(), len(source.content)))
+            digest.update(
+                b"%d:%s%d:" % (len(source.path), source.path.encode(), len(source.content))
+            )
             digest.update(source.content)
         limits = program.limits
         return cls(

@@ -112,4 +112,3 @@ class Pool:
         self.living.discard(container)
         self._events.forget(container)
         self._observer.sandbox_removed(container, time.monotonic() - began, how)
-

@@ -23,7 +23,7 @@ from executor_server.model import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 
     from executor_server.agent import Frame, Hello
     from executor_server.engine.containers import AttachedStream
@@ -70,7 +70,7 @@ class Sandbox:
             raise SandboxStartError("the agent is not the protected process that it must be")
         return hello
 
-    async def run(self, command: Command) -> AsyncIterator[SandboxEvent]:
+    async def run(self, command: Command) -> AsyncGenerator[SandboxEvent, None]:
         """Run the command; once in a sandbox's life. The last event is a CommandResult.
 
         Raises SandboxStartError where nothing was started, SandboxError where the sandbox broke.

@@ -13,7 +13,6 @@ from executor_server.errors import UnavailableError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from executor_server.model import Caller
     from executor_server.observer import Observer
 
 
@@ -31,9 +30,11 @@ class Scheduler:
         self._observer = observer
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._draining = False
+        self._all_free = asyncio.Event()
+        self._all_free.set()
 
     @contextlib.asynccontextmanager
-    async def place(self, caller: Caller) -> AsyncIterator[float]:
+    async def place(self) -> AsyncIterator[float]:
         """Hold a place; yields the seconds that were spent waiting. Raises UnavailableError at once."""
         began = time.monotonic()
         await self._acquire()
@@ -55,8 +56,7 @@ class Scheduler:
         """Wait until nothing runs; False where that takes longer than ``seconds``."""
         try:
             async with asyncio.timeout(seconds):
-                while self._free < self._places:
-                    await asyncio.sleep(0.02)
+                await self._all_free.wait()
         except TimeoutError:
             return False
         return True
@@ -107,6 +107,10 @@ class Scheduler:
         self._free += 1
 
     def _tell(self) -> None:
+        if self._free == self._places:
+            self._all_free.set()
+        else:
+            self._all_free.clear()
         self._observer.queue_changed(len(self._waiting), self._places - self._free)
 
 

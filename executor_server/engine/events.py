@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -59,11 +60,9 @@ class EngineEvents:
 
     async def _follow(self) -> None:
         while True:
-            try:
+            # The monitor of the engine's health tells of it; here only the next attempt matters.
+            with contextlib.suppress(EngineError):
                 await self._read()
-            except EngineError:
-                # The monitor of the engine's health tells of it; here only the next attempt matters.
-                pass
             await asyncio.sleep(_RECONNECT_SECONDS)
 
     async def _read(self) -> None:

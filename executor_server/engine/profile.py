@@ -60,7 +60,9 @@ class Owner:
         }
 
 
-def container_config(spec: SandboxSpec, owner: Owner, uid: int, idle_seconds: int) -> dict[str, Any]:
+def container_config(
+    spec: SandboxSpec, owner: Owner, uid: int, idle_seconds: int
+) -> dict[str, Any]:
     """Body of the engine's create call for one sandbox."""
     return {
         "Image": spec.image,

@@ -1,0 +1,79 @@
+"""Whether programs can be run now: the engine answers, an image is ready, the server is not draining."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from executor_server.errors import EngineError, UnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from executor_server.engine.client import EngineClient
+    from executor_server.images import ImageStore
+    from executor_server.observer import Observer
+
+PERIOD_SECONDS = 2.0
+_PING_SECONDS = 5.0
+_RETRY_SECONDS = 2.0
+
+
+class Health:
+    """One truth for the Health call, the standard health service and the log."""
+
+    def __init__(self, engine: EngineClient, images: ImageStore, observer: Observer) -> None:
+        """Not serving until the first check says so."""
+        self._engine = engine
+        self._images = images
+        self._observer = observer
+        self._draining = False
+        self._listeners: list[Callable[[bool], None]] = []
+        self.reason = "the server is starting"
+
+    @property
+    def serving(self) -> bool:
+        """Programs can be run."""
+        return not self.reason
+
+    def require(self) -> None:
+        """Raise UnavailableError with the reason unless programs can be run."""
+        if self.reason:
+            raise UnavailableError("NOT_SERVING", self.reason, _RETRY_SECONDS)
+
+    def listen(self, listener: Callable[[bool], None]) -> None:
+        """Call back now and at every change."""
+        self._listeners.append(listener)
+        listener(self.serving)
+
+    def drain(self) -> None:
+        """Not serving from now on."""
+        self._draining = True
+        self._set("the server is shutting down")
+
+    async def run(self) -> None:
+        """Check for ever."""
+        while True:
+            await self.check()
+            await asyncio.sleep(PERIOD_SECONDS)
+
+    async def check(self) -> None:
+        """Look once and tell the listeners of a change."""
+        reason = await self._look()
+        if not self._draining:
+            self._set(reason)
+
+    async def _look(self) -> str:
+        try:
+            await self._engine.ping(_PING_SECONDS)
+        except EngineError as failure:
+            return f"the container engine does not answer: {failure}"
+        return "" if self._images.any_ready else "no language image is ready yet"
+
+    def _set(self, reason: str) -> None:
+        changed = bool(reason) != bool(self.reason) or reason != self.reason
+        self.reason = reason
+        if changed:
+            self._observer.service_state(self.serving, reason)
+            for listener in self._listeners:
+                listener(self.serving)

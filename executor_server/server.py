@@ -1,0 +1,177 @@
+"""Puts the layers together, serves gRPC, and takes everything down again in order."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING, Any
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
+from grpc_health.v1.health import aio as grpc_health_aio
+
+from executor_server.engine.client import EngineAddress, EngineClient
+from executor_server.engine.containers import Containers
+from executor_server.engine.events import EngineEvents
+from executor_server.engine.images import EngineImages
+from executor_server.errors import EngineError
+from executor_server.execution import Executor
+from executor_server.health import Health
+from executor_server.image_values import ImagePaths
+from executor_server.images import ImageStore
+from executor_server.language_file import load_languages
+from executor_server.pool import Pool
+from executor_server.reaper import Reaper
+from executor_server.scheduler import Scheduler
+from executor_server.service.reflection import add_reflection
+from executor_server.service.request import RequestReader
+from executor_server.service.servicer import SERVICE, Servicer
+from executor_server.settings import host_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from executor_server.observer import Observer
+    from executor_server.settings import Settings
+
+_PLACES_PER_CORE = 4
+_SETTLE_SECONDS = 20.0
+_CHANNEL_OPTIONS = (
+    ("grpc.max_metadata_size", 16 * 1024),
+    ("grpc.max_concurrent_streams", 1024),
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+    ("grpc.http2.max_ping_strikes", 2),
+    ("grpc.so_reuseport", 0),
+    ("grpc.max_send_message_length", -1),
+)
+
+
+class AddressInUseError(OSError):
+    """The server cannot listen where it was told to."""
+
+
+class ExecutorServer:
+    """One server on one engine. ``async with`` starts and drains it."""
+
+    def __init__(self, settings: Settings, observer: Observer, gateway_token: str) -> None:
+        """Reads the languages and the address of the engine; raises where they cannot be used."""
+        self._settings = settings
+        self._observer = observer
+        self._gateway_token = gateway_token
+        self._languages = load_languages(settings.languages_dir)
+        self._tasks: set[asyncio.Task[None]] = set()
+        address = EngineAddress(settings.docker_host, settings.docker_cert_path or None)
+        self._engine = EngineClient(address, observer)
+        paths = ImagePaths(settings.languages_dir, settings.agent_dir)
+        self.images = ImageStore(
+            EngineImages(self._engine), self._languages, paths, observer, host_environment()
+        )
+        self.health = Health(self._engine, self.images, observer)
+        self.port = 0
+        """Port of gRPC that is really listened on, once started."""
+
+    async def start(self) -> None:
+        """Listen. Programs can be run as soon as ``health`` says so. Raises AddressInUseError."""
+        info = await self._first_info()
+        remapped = any("userns" in option for option in info.get("SecurityOptions") or ())
+        self._containers = Containers(
+            self._engine, self._settings.instance_name(), remapped=remapped
+        )
+        self._events = EngineEvents(self._engine, self._containers.boot)
+        self._events.start()
+        self._pool = Pool(self._containers, self._events, self._observer)
+        places = self._settings.places or _PLACES_PER_CORE * int(info.get("NCPU", 1))
+        self._scheduler = Scheduler(
+            places, self._settings.queue_limit, self._settings.queue_seconds, self._observer
+        )
+        self._reaper = Reaper(self._containers, self._pool, self._observer)
+        await self._serve()
+        self._in_background(self._reaper.run())
+        self._in_background(self.images.keep_ready())
+        self._in_background(self.health.run())
+
+    async def _first_info(self) -> dict[str, Any]:
+        """What the engine is; an engine that is not there yet must not keep the server from starting."""
+        try:
+            return await self._engine.info()
+        except EngineError:
+            return {"NCPU": os.cpu_count() or 1}
+
+    async def _serve(self) -> None:
+        options = [
+            *_CHANNEL_OPTIONS,
+            # A little above our own bound, so that the typed error wins.
+            ("grpc.max_receive_message_length", self._settings.request_bytes_max + 1024 * 1024),
+        ]
+        self._grpc = grpc.aio.server(options=options)
+        self._grpc.add_generic_rpc_handlers((self._servicer().handler(),))
+        self._add_health()
+        add_reflection(self._grpc, SERVICE.full_name, HEALTH_SERVICE)
+        self.port = self._listen(f"{_bracketed(self._settings.host)}:{self._settings.grpc_port}")
+        await self._grpc.start()
+
+    def _servicer(self) -> Servicer:
+        executor = Executor(self._scheduler, self._pool, self.images, self._observer)
+        reader = RequestReader(self._settings, self._languages, self.images)
+        return Servicer(
+            self._settings,
+            reader,
+            executor,
+            self._languages,
+            self.images,
+            self.health,
+            self._observer,
+            self._gateway_token,
+        )
+
+    def _listen(self, address: str) -> int:
+        try:
+            port = self._grpc.add_insecure_port(address)
+        except RuntimeError as failure:
+            raise AddressInUseError(f"cannot listen on {address}: {failure}") from failure
+        if port == 0:
+            raise AddressInUseError(f"cannot listen on {address}")
+        return int(port)
+
+    def _add_health(self) -> None:
+        servicer = grpc_health_aio.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(servicer, self._grpc)
+
+        def tell(serving: bool) -> None:
+            kind = health_pb2.HealthCheckResponse
+            status = kind.SERVING if serving else kind.NOT_SERVING
+            for name in ("", SERVICE.full_name):
+                self._in_background(servicer.set(name, status))
+
+        self.health.listen(tell)
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (failure := task.exception()) is not None:
+            self._observer.internal_error("background", failure)
+
+    async def stop(self) -> None:
+        """Drain: not serving, running executions finish within the grace time, sandboxes go."""
+        self.health.drain()
+        self._scheduler.drain()
+        await self._scheduler.idle(self._settings.grace_seconds)
+        await self._grpc.stop(grace=1.0)
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._containers.settle(_SETTLE_SECONDS)
+        await self._reaper.try_sweep()
+        await self._events.stop()
+        await self._engine.close()
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

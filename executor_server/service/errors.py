@@ -1,0 +1,103 @@
+"""What goes wrong becomes a gRPC status with the details of google.rpc, the same for every front."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import grpc
+from google.protobuf import any_pb2
+from google.rpc import error_details_pb2, status_pb2
+
+from executor_server.errors import (
+    EngineError,
+    InvalidRequestError,
+    SandboxError,
+    UnavailableError,
+)
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
+DOMAIN = "code-executor"
+_DETAILS_KEY = "grpc-status-details-bin"
+# Metadata is bounded by whoever is in between: 8 KiB is common, and base64 adds a third.
+_DETAILS_BYTES = 4096 - 512
+_MESSAGE_CHARACTERS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class RpcError:
+    """A failed call as it goes over the wire."""
+
+    code: grpc.StatusCode
+    reason: str
+    message: str
+    details: tuple[Message, ...] = ()
+
+    def trailing_metadata(self) -> tuple[tuple[str, bytes], ...]:
+        """The details, cut to what fits."""
+        info = error_details_pb2.ErrorInfo(reason=self.reason, domain=DOMAIN)
+        status = status_pb2.Status(code=self.code.value[0], message=self.short_message())
+        for detail in (info, *self.details):
+            packed = any_pb2.Any()
+            packed.Pack(detail)
+            status.details.append(packed)
+        return ((_DETAILS_KEY, status.SerializeToString()),)
+
+    def short_message(self) -> str:
+        """The message, cut to what fits into a header."""
+        text = self.message
+        return text if len(text) <= _MESSAGE_CHARACTERS else text[: _MESSAGE_CHARACTERS - 3] + "..."
+
+
+def invalid(error: InvalidRequestError) -> RpcError:
+    """INVALID_ARGUMENT with as many field violations as fit."""
+    details = error_details_pb2.BadRequest()
+    for violation in error.violations:
+        details.field_violations.add(
+            field=violation.field, reason=violation.reason, description=violation.description
+        )
+        if details.ByteSize() > _DETAILS_BYTES - _MESSAGE_CHARACTERS * 4:
+            del details.field_violations[-1]
+            break
+    return RpcError(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", str(error), (details,))
+
+
+def malformed(message: str) -> RpcError:
+    """INVALID_ARGUMENT for bytes that are no message of the call."""
+    return RpcError(grpc.StatusCode.INVALID_ARGUMENT, "MALFORMED_REQUEST", message)
+
+
+def unavailable(reason: str, message: str, retry_after_seconds: float) -> RpcError:
+    """UNAVAILABLE with the time after which another attempt makes sense."""
+    retry = error_details_pb2.RetryInfo()
+    retry.retry_delay.FromMilliseconds(math.ceil(retry_after_seconds * 1000))
+    return RpcError(grpc.StatusCode.UNAVAILABLE, reason, message, (retry,))
+
+
+def internal(execution_id: str) -> RpcError:
+    """INTERNAL without what went wrong: that is in the log, under the id."""
+    return RpcError(
+        grpc.StatusCode.INTERNAL,
+        "SANDBOX_BROKEN",
+        f"the service could not run the program; execution {execution_id} in its log",
+    )
+
+
+def of(error: Exception, error_id: str) -> RpcError:
+    """The status of an error from the layers below."""
+    match error:
+        case InvalidRequestError():
+            return invalid(error)
+        case UnavailableError():
+            return unavailable(error.reason, str(error), error.retry_after_seconds)
+        case EngineError(status=0):
+            return unavailable("ENGINE_UNREACHABLE", "the container engine does not answer", 2.0)
+        case SandboxError() | EngineError():
+            return internal(error_id)
+        case _:
+            return RpcError(
+                grpc.StatusCode.INTERNAL, "BUG", f"unexpected failure {error_id}; see the log"
+            )

@@ -1,0 +1,160 @@
+"""The calls of CodeExecutor: bytes in, checked, run, bytes out."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import secrets
+from contextlib import aclosing
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import unquote
+
+import grpc
+from code_executor.v1 import executor_pb2 as pb
+from google.protobuf.message import DecodeError, Message
+
+from executor_server import __version__
+from executor_server.model import Caller
+from executor_server.service import errors, response
+from executor_server.service.languages import list_languages
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from executor_server.execution import Executor
+    from executor_server.health import Health
+    from executor_server.images import ImageStore
+    from executor_server.languages import Languages
+    from executor_server.observer import Observer
+    from executor_server.service.request import RequestReader
+    from executor_server.settings import Settings
+
+    Context = grpc.aio.ServicerContext[bytes, bytes]
+    Handler = Callable[[bytes, Context], Awaitable[bytes]]
+
+_Request = TypeVar("_Request", bound=Message)
+
+CALLER_KEY = "code-executor-caller"
+TOKEN_KEY = "code-executor-gateway-token"  # noqa: S105
+SERVICE = pb.DESCRIPTOR.services_by_name["CodeExecutor"]
+
+
+class Servicer:
+    """Implements every unary call of the service on raw bytes.
+
+    gRPC's own deserializer answers what does not parse with a bare UNKNOWN; here it is an
+    INVALID_ARGUMENT like every other bad request.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        reader: RequestReader,
+        executor: Executor,
+        languages: Languages,
+        images: ImageStore,
+        health: Health,
+        observer: Observer,
+        gateway_token: str,
+    ) -> None:
+        """``gateway_token``: who has it is believed when it says who its caller is."""
+        self._settings = settings
+        self._reader = reader
+        self._executor = executor
+        self._languages = languages
+        self._images = images
+        self._health = health
+        self._observer = observer
+        self._gateway_token = gateway_token
+
+    def handler(self) -> grpc.GenericRpcHandler:
+        """What a gRPC server needs to serve this."""
+        calls = {
+            "Execute": self._bound(pb.ExecuteRequest, self.execute),
+            "ListLanguages": self._bound(pb.ListLanguagesRequest, self.list_languages),
+            "Health": self._bound(pb.HealthRequest, self.health),
+        }
+        methods: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
+            n: grpc.unary_unary_rpc_method_handler(c) for n, c in calls.items()
+        }
+        return grpc.method_handlers_generic_handler(SERVICE.full_name, methods)
+
+    async def execute(self, request: pb.ExecuteRequest, caller: Caller) -> Message:
+        """Run one program and fold what it says into one answer."""
+        program = self._reader.read(request)
+        async with aclosing(self._executor.execute(program, caller)) as events:
+            return await response.fold(events, program.encoding)
+
+    async def list_languages(self, request: pb.ListLanguagesRequest, caller: Caller) -> Message:
+        """What can be run, and within which limits."""
+        del request, caller
+        return list_languages(self._settings, self._languages, self._images)
+
+    async def health(self, request: pb.HealthRequest, caller: Caller) -> Message:
+        """Raises UnavailableError where no program can be run now."""
+        del request, caller
+        self._health.require()
+        return pb.HealthResponse(status="healthy", version=__version__)
+
+    def _bound(
+        self, kind: type[_Request], call: Callable[[_Request, Caller], Awaitable[Message]]
+    ) -> Handler:
+        async def handle(data: bytes, context: Context) -> bytes:
+            caller = self._caller(context)
+            try:
+                answer = await call(_parse(kind, data), caller)
+            except asyncio.CancelledError:
+                raise
+            except _MalformedError as failure:
+                await self._fail(context, caller, errors.malformed(str(failure)))
+            except Exception as failure:  # noqa: BLE001 - the edge is where every failure becomes a status
+                await self._fail(context, caller, self._explain(failure))
+            return answer.SerializeToString()
+
+        return handle
+
+    def _explain(self, failure: Exception) -> errors.RpcError:
+        error_id = secrets.token_hex(8)
+        error = errors.of(failure, error_id)
+        if error.code is grpc.StatusCode.INTERNAL:
+            self._observer.internal_error(error_id, failure)
+        return error
+
+    async def _fail(self, context: Context, caller: Caller, error: errors.RpcError) -> None:
+        message = error.short_message()
+        self._observer.request_refused(caller, error.code.name, error.reason, message)
+        await context.abort(error.code, message, error.trailing_metadata())
+
+    def _caller(self, context: Context) -> Caller:
+        metadata = dict(context.invocation_metadata() or ())
+        token = metadata.get(TOKEN_KEY, "")
+        trusted = bool(self._gateway_token) and hmac.compare_digest(
+            str(token).encode(), self._gateway_token.encode()
+        )
+        if trusted and metadata.get(CALLER_KEY):
+            return Caller(f"ip:{metadata[CALLER_KEY]!s}", "rest")
+        return Caller(_peer_name(context.peer()), "grpc")
+
+
+class _MalformedError(Exception):
+    pass
+
+
+def _parse(kind: type[_Request], data: bytes) -> _Request:
+    message = kind()
+    try:
+        message.ParseFromString(data)
+    except DecodeError as failure:
+        raise _MalformedError(
+            f"the request is no {kind.DESCRIPTOR.full_name}: {failure}; expected its protobuf "
+            "encoding, with valid UTF-8 in every string"
+        ) from failure
+    return message
+
+
+def _peer_name(peer: str) -> str:
+    """``ipv4:127.0.0.1:4711`` and ``ipv6:%5B::1%5D:4711`` without what changes with every connection."""
+    kind, _, rest = unquote(peer).partition(":")
+    if kind in {"ipv4", "ipv6"}:
+        return f"ip:{rest.rpartition(':')[0].strip('[]')}"
+    return kind
