@@ -19,7 +19,7 @@ else:
 _SHOWN_CHARACTERS = 80
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, repr=False)
 class ExecutionResult(_ResponseFields):  # type: ignore[misc]  # generated classes are final
     """What one program did: every field of ``ExecuteResponse``, and :attr:`ok`.
 
@@ -40,8 +40,9 @@ class ExecutionResult(_ResponseFields):  # type: ignore[misc]  # generated class
         return self.message.status == ExecuteResponse.OK
 
     def __getattr__(self, name: str) -> Any:
-        if name == "message":
-            # only before it is set: while a copy or a pickle is being restored
+        # "message" is asked for here only before it is set, while a pickle is being restored, and
+        # the protocols of the language (__deepcopy__) must not act on the message in our place
+        if name == "message" or name.startswith("__"):
             raise AttributeError(name)
         return getattr(self.message, name)
 
