@@ -12,7 +12,7 @@ from aiohttp import web
 from google.rpc import code_pb2
 
 from gateway.errors import HttpError, http_error
-from gateway.json_codec import encode
+from gateway.json_encoder import encode
 from gateway.metrics import UNMATCHED, HttpMetrics
 from gateway.request_body import BodyLimits, read_body, read_json_body
 from gateway.responses import error_response, json_response, response

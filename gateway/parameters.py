@@ -12,7 +12,7 @@ from google.rpc.error_details_pb2 import BadRequest
 
 from gateway.descriptors import descriptor_of, fields_by_json_name, is_well_known, map_entry
 from gateway.errors import http_error, invalid_fields
-from gateway.json_codec import decode_well_known
+from gateway.json_decoder import decode_well_known
 from gateway.scalars import FieldError, decode_text, shown
 
 MAX_PARAMETERS = 1024

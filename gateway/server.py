@@ -155,11 +155,10 @@ def _protocol_error(status: int, exc: BaseException | None, message: str | None)
             code_pb2.INTERNAL, "INTERNAL", "the gateway failed; its log says why", http_status=500
         )
     too_long = isinstance(exc, LineTooLong)
+    said = (message or "").strip().partition("\n")[0].rstrip(":")
     return http_error(
         code_pb2.INVALID_ARGUMENT,
         "HEADER_TOO_LARGE" if too_long else "MALFORMED_HTTP",
-        f"not a valid HTTP request: {(message or '').strip().splitlines()[0]}"
-        if message
-        else "not a valid HTTP request",
+        f"not a valid HTTP request: {said}" if said else "not a valid HTTP request",
         http_status=431 if too_long else 400,
     )

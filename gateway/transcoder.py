@@ -10,7 +10,7 @@ from google.rpc.error_details_pb2 import BadRequest
 
 from gateway import parameters
 from gateway.errors import HttpError, http_error, invalid_fields
-from gateway.json_codec import decode, decode_field
+from gateway.json_decoder import decode, decode_field
 from gateway.json_text import JsonSyntaxError, JsonValue, parse_json
 from gateway.rules import Binding, Route
 from gateway.scalars import shown

@@ -1,4 +1,4 @@
-"""JSON to message and back, by the proto3 JSON mapping, strictly.
+"""JSON to message, by the proto3 JSON mapping, strictly.
 
 Stricter than ``google.protobuf.json_format`` where that guesses: a key that comes twice, base64
 with stray characters, numbers in strings with spaces or underscores, an enum's number in a string.
@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import orjson
 from google.protobuf import json_format
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
@@ -31,21 +30,6 @@ from gateway.scalars import FieldError, decode_scalar, decode_text, kind_of, sho
 MAX_VIOLATIONS = 16
 
 _NULLABLE = frozenset({"google.protobuf.Value", "google.protobuf.NullValue"})
-
-
-def encode(message: Message, response_body: str = "") -> bytes:
-    """Encode: names as in the proto, zero values printed, enums by name, int64 as strings.
-
-    Args:
-        message: what to encode.
-        response_body: name of the one field to encode instead (``HttpRule.response_body``).
-    """
-    value = json_format.MessageToDict(
-        message,
-        preserving_proto_field_name=True,
-        always_print_fields_with_no_presence=True,
-    )
-    return orjson.dumps(value.get(response_body) if response_body else value)
 
 
 def decode(value: JsonValue, message: Message) -> None:
