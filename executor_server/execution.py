@@ -82,7 +82,7 @@ class Executor:
         state = self._ready(program)
         execution = _Execution(secrets.token_hex(16), program, state, self._pool)
         async with contextlib.AsyncExitStack() as stack:
-            execution.queued = await stack.enter_async_context(self._scheduler.place())
+            execution.queued = await stack.enter_async_context(self._scheduler.place(caller))
             stack.enter_context(self._recorded(execution, caller))
             events = await stack.enter_async_context(aclosing(execution.events()))
             async for event in events:
