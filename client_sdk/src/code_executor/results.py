@@ -39,12 +39,14 @@ class ExecutionResult(_ResponseFields):  # type: ignore[misc]  # generated class
         """The program ran to its end with exit code 0, inside all limits."""
         return self.message.status == ExecuteResponse.OK
 
-    def __getattr__(self, name: str) -> Any:
-        # "message" is asked for here only before it is set, while a pickle is being restored, and
-        # the protocols of the language (__deepcopy__) must not act on the message in our place
-        if name == "message" or name.startswith("__"):
-            raise AttributeError(name)
-        return getattr(self.message, name)
+    if not TYPE_CHECKING:  # else every misspelt field would be one that exists
+
+        def __getattr__(self, name: str) -> Any:
+            # "message" is asked for here only before it is set, while a pickle is being restored,
+            # and the protocols of the language (__deepcopy__) must not act on the message instead
+            if name == "message" or name.startswith("__"):
+                raise AttributeError(name)
+            return getattr(self.message, name)
 
     def __dir__(self) -> list[str]:
         return sorted({*object.__dir__(self), *dir(self.message)})

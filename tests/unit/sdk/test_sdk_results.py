@@ -54,7 +54,7 @@ def test_repr_of_a_status_that_is_newer_than_the_client() -> None:
 
 def test_no_other_attribute() -> None:
     with pytest.raises(AttributeError, match="stdoutt"):
-        RESULT.stdoutt  # noqa: B018
+        RESULT.stdoutt  # type: ignore[attr-defined]  # noqa: B018
 
 
 def test_cannot_be_changed() -> None:
