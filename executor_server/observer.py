@@ -99,6 +99,9 @@ class Observer:
     def image_progress(self, progress: ImageProgress) -> None:
         """An image is being made, was made, or could not be made."""
 
+    def frame(self, container: str, direction: str, name: str, size: int) -> None:
+        """A frame came (``"in"``), or frames of ``size`` bytes were sent; only where tracing is on."""
+
     def internal_error(self, execution_id: str, error: BaseException) -> None:
         """Something broke that is our fault; the caller sees only the id."""
 

@@ -30,11 +30,14 @@ _START_ATTEMPTS = 2
 class Pool:
     """Leases sandboxes. Each is made for one command and removed after it, whatever happened."""
 
-    def __init__(self, containers: Containers, events: EngineEvents, observer: Observer) -> None:
-        """No sandbox is made yet."""
+    def __init__(
+        self, containers: Containers, events: EngineEvents, observer: Observer, *, trace: bool
+    ) -> None:
+        """No sandbox is made yet. ``trace``: show every frame to the observer."""
         self._containers = containers
         self._events = events
         self._observer = observer
+        self._trace = observer.frame if trace else None
         self.living: set[str] = set()
         """Ids of the containers that this pool owns, until the engine has removed them."""
 
@@ -67,7 +70,7 @@ class Pool:
         sandbox: Sandbox | None = None
         try:
             stream = await self._containers.attach(container)
-            sandbox = Sandbox(spec, container, stream, fate)
+            sandbox = Sandbox(spec, container, stream, fate, self._trace)
             await self._containers.start(container)
             await sandbox.hello()
         except BaseException:

@@ -23,12 +23,14 @@ from executor_server.model import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 
     from executor_server.agent import Frame, Hello
     from executor_server.engine.containers import AttachedStream
     from executor_server.engine.events import Fate
     from executor_server.model import Command, SandboxEvent, SandboxSpec
+
+    Trace = Callable[[str, str, str, int], None]
 
 HELLO_SECONDS = 20.0
 # What the agent may take beyond the program's wall time: its own deadline, the rest of the output, files.
@@ -44,9 +46,15 @@ class Sandbox:
     """A started container whose agent waits for its one command."""
 
     def __init__(
-        self, spec: SandboxSpec, container: str, stream: AttachedStream, fate: Fate
+        self,
+        spec: SandboxSpec,
+        container: str,
+        stream: AttachedStream,
+        fate: Fate,
+        trace: Trace | None = None,
     ) -> None:
         """Take over the container and its attached stream; ``hello`` must follow."""
+        self._trace = trace
         self.spec = spec
         self.container = container
         self.fate = fate
@@ -97,6 +105,8 @@ class Sandbox:
 
     async def write(self, data: bytes) -> None:
         """Send frames. Raises SandboxError where the stream is gone."""
+        if self._trace:
+            self._trace(self.container, "out", "", len(data))
         try:
             await self._stream.write(data)
         except EngineError as failure:
@@ -116,10 +126,15 @@ class Sandbox:
                 source, data = piece
                 if source == Stream.STDOUT:
                     for frame in reader.feed(data):
-                        self._incoming.put_nowait(frame)
+                        self._take(frame)
         except ProtocolError as failure:
             self._incoming.put_nowait(failure)
         self._incoming.put_nowait(None)
+
+    def _take(self, frame: Frame) -> None:
+        if self._trace:
+            self._trace(self.container, "in", frame.type.name, len(frame.payload))
+        self._incoming.put_nowait(frame)
 
     async def _next(self) -> Frame | None:
         frame = await self._incoming.get()

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from executor_server.observer import Observer
     from executor_server.settings import Settings
 
+TRACE_VERBOSITY = 3
 _PLACES_PER_CORE = 4
 _SETTLE_SECONDS = 20.0
 _CHANNEL_OPTIONS = (
@@ -54,7 +55,7 @@ class AddressInUseError(OSError):
 
 
 class ExecutorServer:
-    """One server on one engine. ``async with`` starts and drains it."""
+    """One server on one engine: start, drain, stop."""
 
     def __init__(self, settings: Settings, observer: Observer, gateway_token: str) -> None:
         """Reads the languages and the address of the engine; raises where they cannot be used."""
@@ -82,7 +83,8 @@ class ExecutorServer:
         )
         self._events = EngineEvents(self._engine, self._containers.boot)
         self._events.start()
-        self._pool = Pool(self._containers, self._events, self._observer)
+        trace = self._settings.v >= TRACE_VERBOSITY
+        self._pool = Pool(self._containers, self._events, self._observer, trace=trace)
         places = self._settings.places or _PLACES_PER_CORE * int(info.get("NCPU", 1))
         self._scheduler = Scheduler(
             places, self._settings.queue_limit, self._settings.queue_seconds, self._observer
@@ -158,11 +160,14 @@ class ExecutorServer:
         if not task.cancelled() and (failure := task.exception()) is not None:
             self._observer.internal_error("background", failure)
 
-    async def stop(self) -> None:
-        """Drain: not serving, running executions finish within the grace time, sandboxes go."""
+    async def drain(self) -> None:
+        """Not serving from now on; returns when nothing runs any more, or the grace time is over."""
         self.health.drain()
         self._scheduler.drain()
         await self._scheduler.idle(self._settings.grace_seconds)
+
+    async def stop(self) -> None:
+        """End every call, then remove every sandbox. ``drain`` goes before it."""
         await self._grpc.stop(grace=1.0)
         for task in tuple(self._tasks):
             task.cancel()

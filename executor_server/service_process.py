@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from executor_server.settings import Settings
 
-_GATEWAY_GRACE_SECONDS = 2.0
-
 
 async def run_service(settings: Settings) -> int:
     """Serve what the mode says until SIGTERM or SIGINT, then drain. Returns the exit code."""
@@ -59,6 +57,8 @@ async def _serve_grpc(settings: Settings, stack: AsyncExitStack) -> None:
         http, thread = start_http_server(settings.metrics_port, "127.0.0.1", metrics.registry)
         stack.callback(thread.join)
         stack.callback(http.shutdown)
+    # Last in, first out: whatever front an execution came by, it may end before the fronts close.
+    stack.push_async_callback(server.drain)
 
 
 @asynccontextmanager
@@ -81,7 +81,7 @@ async def _gateway(
     try:
         yield
     finally:
-        await gateway.stop(_GATEWAY_GRACE_SECONDS)
+        await gateway.stop(settings.grace_seconds)
 
 
 def _reachable(host: str) -> str:
