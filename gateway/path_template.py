@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-_TOKEN = re.compile(r"\{(?P<field>[^{}=]+)(?:=(?P<inner>[^{}]+))?\}|(?P<plain>[^/{}]+)")
+_TOKEN = re.compile(r"\{(?P<field>[^{}=]+)(?:=(?P<inner>[^{}]+))?\}|(?P<plain>[^/{}:]+)")
 _FIELD_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _VERB = re.compile(r":(?P<verb>[^/{}:]+)$")
 _COLON = re.compile("%3[Aa]")
