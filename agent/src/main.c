@@ -351,12 +351,15 @@ static bool collect(void) {
     return false;
 }
 
-static void flush(int64_t now) {
-    bool waiting = !output_is_empty();
+/* True: what was waiting is written, so there is room for the next frame. */
+static bool flush(int64_t now) {
+    if (output_is_empty())
+        return false;
     if (!output_flush())
         _exit(0);
-    if (phase == LEAVING && waiting && output_is_empty())
+    if (phase == LEAVING && output_is_empty())
         exit_deadline_us = now + FAREWELL_US;
+    return output_is_empty();
 }
 
 static void keep_time(int64_t now) {
@@ -381,8 +384,7 @@ static bool advance(int64_t now) {
     } else if (phase == COLLECTING) {
         more = collect();
     }
-    flush(now);
-    return more;
+    return flush(now) || more;
 }
 
 /* ---- the loop ---------------------------------------------------------------------------------- */
