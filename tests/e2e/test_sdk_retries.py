@@ -1,0 +1,19 @@
+"""A real server commits a call when its program starts, so that no client runs it a second time.
+
+Needs the fixture ``grpc_address``: host:port of a real server that runs Python programs.
+"""
+
+import grpc
+from code_executor import ExecuteRequest
+from code_executor.v1.executor_pb2_grpc import CodeExecutorStub
+
+SLEEPS = "import time; time.sleep(3); print('slept')"
+
+
+def test_headers_come_with_the_start_of_the_program(grpc_address: str) -> None:
+    with grpc.insecure_channel(grpc_address) as channel:
+        request = ExecuteRequest(language="python", code=SLEEPS, timeout_seconds=20)
+        call = CodeExecutorStub(channel).Execute.future(request, timeout=60)
+        call.initial_metadata()  # returns when the response headers are there
+        assert not call.done(), "the headers came with the answer; a lost connection is retried"
+        assert call.result().stdout == "slept\n"
