@@ -17,6 +17,6 @@ def _library() -> ctypes.CDLL:
 
 
 def number(name: str, architecture: str) -> int:
-    """The call's number; UNKNOWN for an unknown name, below that where only others have the call."""
+    """The call's number; UNKNOWN for an unknown name, lower where only others have the call."""
     resolve = _library().seccomp_syscall_resolve_name_arch
     return int(resolve(ctypes.c_uint32(AUDIT_ARCH[architecture]), name.encode()))
