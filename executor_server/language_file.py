@@ -60,14 +60,16 @@ def load_language(folder: Path) -> Language:
 
 def _explain(path: Path, failure: ValidationError) -> list[str]:
     return [
-        f"{path}: {'.'.join(str(part) for part in error['loc']) or 'file'}: {error['msg']}"
+        f"{path}: {'.'.join(str(part) for part in error['loc']) or 'file'}: "
+        + error["msg"].removeprefix("Value error, ")
         + ("" if error["type"] == "missing" else f" (found {error['input']!r})")
         for error in failure.errors(include_url=False)
     ]
 
 
 def _placeholders(text: str) -> str:
-    for found in re.findall(r"\{[^{}\s]*\}", text):
+    # ${name} is a shell's own.
+    for found in re.findall(r"(?<!\$)\{[a-z_]+\}", text):
         if found not in PLACEHOLDERS:
             raise ValueError(f"unknown placeholder {found}; allowed are {', '.join(PLACEHOLDERS)}")
     return text
@@ -119,7 +121,7 @@ class _RunModel(_Strict):
 
 class _VersionModel(_Strict):
     version: _Version
-    version_command: _Command
+    version_command: Annotated[list[str], Field(min_length=1)]
     recipe: _FileName | None = None
     image: Annotated[str, Field(min_length=1)] | None = None
 
