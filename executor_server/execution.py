@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-import signal
 import time
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -12,21 +11,16 @@ from typing import TYPE_CHECKING
 
 from executor_server.errors import SandboxError, SandboxStartError, UnavailableError
 from executor_server.image_values import State
-from executor_server.languages import Sizing
 from executor_server.model import (
-    Cause,
     CollectedFile,
     CollectState,
-    Command,
     CommandResult,
     InputFile,
     LanguageUsed,
     Outcome,
     Output,
     OutputChunk,
-    Overflow,
     Running,
-    SandboxSpec,
     Stage,
     StageBegan,
     StageName,
@@ -37,24 +31,28 @@ from executor_server.model import (
 )
 from executor_server.observer import ExecutionRecord
 from executor_server.output import OutputEncoder
+from executor_server.plan import compile_command, compile_spec, run_command, run_spec
+from executor_server.verdict import verdict
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterator, Mapping
+    from collections.abc import AsyncGenerator, Iterator
 
-    from executor_server.image_values import ImageState, SandboxImage
+    from executor_server.image_values import ImageState
     from executor_server.images import ImageStore
     from executor_server.languages import CompileStage
-    from executor_server.model import Caller, ExecutionEvent, Program, SandboxEvent
+    from executor_server.model import (
+        Caller,
+        Command,
+        ExecutionEvent,
+        Program,
+        SandboxEvent,
+        SandboxSpec,
+    )
     from executor_server.observer import Observer
     from executor_server.pool import Pool
     from executor_server.sandbox import Sandbox
     from executor_server.scheduler import Scheduler
 
-COMPILER_OUTPUT_BYTES = 64 * 1024
-ARTIFACT_BYTES = 64 * 1024 * 1024
-# Large enough for the largest artifact together with the files of the request.
-RUN_BOX_MB = 96
-RUN_TMP_MB = 64
 _RETRY_SECONDS = 5.0
 _ATTEMPTS = 2
 
@@ -125,15 +123,18 @@ class _Execution:
         self.program = program
         self.queued = 0.0
         self.outcome: Outcome | None = None
-        self._run_image = _present(images.run)
-        self._compile_image = images.compile
+        self._images = images
         self._pool = pool
         self._setup = 0.0
+        self._warm = True
         self._compiled: Stage | None = None
         self._artifact: tuple[InputFile, ...] = ()
         self._truncated = {Stream.STDOUT: False, Stream.STDERR: False}
         self._language = LanguageUsed(
-            program.language.name, images.version, self._run_image.ref, self._run_image.digest
+            program.language.name,
+            images.version,
+            images.run.ref if images.run else "",
+            images.run.digest if images.run else "",
         )
 
     async def events(self) -> AsyncGenerator[ExecutionEvent, None]:
@@ -152,7 +153,9 @@ class _Execution:
     async def _compile(self, stage: CompileStage) -> Stage:
         """The compiler's command. Its artifact is kept where it succeeded."""
         fold = _Fold()
-        async with aclosing(self._in_sandbox(*self._compile_plan(stage))) as events:
+        spec = compile_spec(stage, self._images)
+        command = compile_command(self.program, stage, self._images)
+        async with aclosing(self._in_sandbox(spec, command)) as events:
             async for event, _ in events:
                 fold.take(event)
         result = fold.result
@@ -160,29 +163,6 @@ class _Execution:
         if status is Status.OK:
             status = self._keep(fold.files, stage)
         return Stage(status, result, bytes(fold.stdout), bytes(fold.stderr))
-
-    def _compile_plan(self, stage: CompileStage) -> tuple[SandboxSpec, Command]:
-        sizing = Sizing(stage.cpu_limit, stage.memory_limit_mb)
-        spec = SandboxSpec(
-            _present(self._compile_image).ref,
-            stage.memory_limit_mb,
-            stage.cpu_limit,
-            stage.pids,
-            stage.box_mb,
-            stage.tmp_mb,
-        )
-        return spec, Command(
-            argv=stage.argv(sizing),
-            env=_environment(_present(self._compile_image), stage.environment(sizing)),
-            files=self.program.sources(),
-            stdin=b"",
-            wall_seconds=stage.timeout_seconds,
-            cpu_seconds=0.0,
-            output_cap=COMPILER_OUTPUT_BYTES,
-            kill_on_overflow=False,
-            collect=stage.artifact,
-            collect_cap=ARTIFACT_BYTES,
-        )
 
     def _keep(self, files: list[CollectedFile], stage: CompileStage) -> Status:
         if any(file.state is CollectState.PAST_CAP for file in files):
@@ -196,9 +176,10 @@ class _Execution:
 
     async def _run(self) -> AsyncGenerator[ExecutionEvent, None]:
         program = self.program
-        limit = program.limits.output_limit_bytes
-        encoders = {s: OutputEncoder(program.encoding, limit) for s in Stream}
-        spec, command = self._run_plan()
+        limits, stage = program.limits, program.language.run
+        spec = run_spec(stage, self._images, limits.memory_limit_mb, limits.cpu_limit)
+        command = run_command(program, self._images, self._artifact)
+        encoders = {s: OutputEncoder(program.encoding, command.output_cap) for s in Stream}
         killed = False
         async with aclosing(self._in_sandbox(spec, command)) as events:
             async for event, sandbox in events:
@@ -216,32 +197,12 @@ class _Execution:
                 yield OutputChunk(stream, data)
             self._truncated[stream] = encoders[stream].full
         overflowed = command.kill_on_overflow and any(self._truncated.values())
-        status = Status.OUTPUT_EXCEEDED if overflowed else verdict(result, command.cpu_seconds > 0)
+        status = (
+            Status.OUTPUT_EXCEEDED
+            if overflowed
+            else verdict(result, cpu_limited=command.cpu_seconds > 0)
+        )
         yield self._end(status, Stage(status, result))
-
-    def _run_plan(self) -> tuple[SandboxSpec, Command]:
-        program, limits = self.program, self.program.limits
-        stage = program.language.run
-        sizing = Sizing(limits.cpu_limit, limits.memory_limit_mb)
-        spec = SandboxSpec(
-            self._run_image.ref,
-            limits.memory_limit_mb,
-            limits.cpu_limit,
-            stage.pids,
-            RUN_BOX_MB,
-            RUN_TMP_MB,
-        )
-        own = stage.environment(sizing)
-        return spec, Command(
-            argv=stage.argv(sizing, program.args),
-            env=_environment(self._run_image, {**own, **program.env}),
-            files=(*program.sources(), *self._artifact),
-            stdin=program.stdin,
-            wall_seconds=limits.timeout_seconds,
-            cpu_seconds=limits.cpu_time_limit_seconds,
-            output_cap=limits.output_limit_bytes,
-            kill_on_overflow=program.overflow is Overflow.KILL,
-        )
 
     async def _in_sandbox(
         self, spec: SandboxSpec, command: Command
@@ -262,11 +223,13 @@ class _Execution:
         self, spec: SandboxSpec, command: Command
     ) -> AsyncGenerator[tuple[SandboxEvent, Sandbox], None]:
         began = time.monotonic()
-        async with self._pool.lease(spec) as sandbox, aclosing(sandbox.run(command)) as events:
-            async for event in events:
-                if isinstance(event, Running):
-                    self._setup += time.monotonic() - began
-                yield event, sandbox
+        async with self._pool.lease(spec) as (sandbox, warm):
+            self._warm = self._warm and warm
+            async with aclosing(sandbox.run(command)) as events:
+                async for event in events:
+                    if isinstance(event, Running):
+                        self._setup += time.monotonic() - began
+                    yield event, sandbox
 
     def _end(self, status: Status, run: Stage | None) -> Outcome:
         stages = [stage for stage in (self._compiled, run) if stage is not None]
@@ -279,6 +242,7 @@ class _Execution:
             stdout_truncated=self._truncated[Stream.STDOUT],
             stderr_truncated=self._truncated[Stream.STDERR],
             timings=Timings(
+                warm=self._warm,
                 queue_seconds=self.queued,
                 setup_seconds=self._setup,
                 compile_seconds=self._compiled.result.wall_seconds if self._compiled else 0.0,
@@ -287,24 +251,6 @@ class _Execution:
             ),
         )
         return self.outcome
-
-
-def _present(image: SandboxImage | None) -> SandboxImage:
-    assert image is not None, "a version that is READY has the images of its stages"
-    return image
-
-
-def _environment(image: SandboxImage, own: Mapping[str, str]) -> dict[str, str]:
-    return {**_MINIMAL_ENVIRONMENT, **image.env, **own}
-
-
-_MINIMAL_ENVIRONMENT = {
-    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-    "HOME": "/box",
-    "PWD": "/box",
-    "TMPDIR": "/tmp",  # noqa: S108
-    "LANG": "C.UTF-8",
-}
 
 
 @dataclass(slots=True)
@@ -331,36 +277,6 @@ class _Fold:
     def result(self) -> CommandResult:
         assert self.last is not None, "a sandbox ends its events with a result, or raises"
         return self.last
-
-
-def verdict(result: CommandResult, cpu_limited: bool) -> Status:
-    """The status that a command's end stands for.
-
-    A memory kill wins over what came of it: a program whose worker was killed may fail, or hang until
-    its time is up.
-    """
-    if result.cause is Cause.OUTPUT:
-        return Status.OUTPUT_EXCEEDED
-    if result.oom_kills:
-        return Status.MEMORY_EXCEEDED
-    if result.cause is Cause.SIGNALED:
-        return _signal_verdict(result.signal, cpu_limited)
-    if result.cause is Cause.EXITED:
-        return Status.RUNTIME_ERROR if result.exit_code else Status.OK
-    return _CAUSES[result.cause]
-
-
-_CAUSES = {
-    Cause.WALL: Status.TIMEOUT,
-    Cause.CPU: Status.CPU_TIME_EXCEEDED,
-    Cause.KILLED: Status.CANCELLED,
-}
-
-
-def _signal_verdict(number: int, cpu_limited: bool) -> Status:
-    if number == signal.SIGXCPU and cpu_limited:
-        return Status.CPU_TIME_EXCEEDED
-    return Status.OUTPUT_EXCEEDED if number == signal.SIGXFSZ else Status.SIGNALED
 
 
 def _totals(result: CommandResult) -> tuple[tuple[Stream, int], tuple[Stream, int]]:

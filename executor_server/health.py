@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from executor_server.observer import Observer
 
 PERIOD_SECONDS = 2.0
+# While nothing can be run, callers wait for the change.
+_IMPATIENT_SECONDS = 0.1
 _PING_SECONDS = 5.0
 _RETRY_SECONDS = 2.0
 
@@ -55,7 +57,7 @@ class Health:
         """Check for ever."""
         while True:
             await self.check()
-            await asyncio.sleep(PERIOD_SECONDS)
+            await asyncio.sleep(PERIOD_SECONDS if self.serving else _IMPATIENT_SECONDS)
 
     async def check(self) -> None:
         """Look once and tell the listeners of a change."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -77,6 +77,10 @@ class SandboxSpec:
     """Size of the working directory's tmpfs in MiB."""
     tmp_mb: int
     """Size of /tmp in MiB."""
+
+    def can_become(self, other: SandboxSpec) -> bool:
+        """A sandbox of this spec can be updated to the other one: they differ in memory and CPU only."""
+        return replace(self, memory_mb=other.memory_mb, cpus=other.cpus) == other
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +236,8 @@ class Stage:
 class Timings:
     """Where the time of an execution went, in seconds."""
 
+    warm: bool = False
+    """Every sandbox had waited before it was asked for."""
     queue_seconds: float = 0.0
     setup_seconds: float = 0.0
     compile_seconds: float = 0.0

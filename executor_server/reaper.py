@@ -11,7 +11,7 @@ from executor_server.errors import EngineError
 if TYPE_CHECKING:
     from executor_server.engine.containers import Containers, FoundContainer
     from executor_server.observer import Observer
-    from executor_server.pool import Pool
+    from executor_server.sandboxes import Sandboxes
 
 PERIOD_SECONDS = 30.0
 
@@ -19,10 +19,10 @@ PERIOD_SECONDS = 30.0
 class Reaper:
     """Finds containers by their labels: instance, boot and expiry."""
 
-    def __init__(self, containers: Containers, pool: Pool, observer: Observer) -> None:
+    def __init__(self, containers: Containers, sandboxes: Sandboxes, observer: Observer) -> None:
         """Nothing happens before ``sweep``."""
         self._containers = containers
-        self._pool = pool
+        self._sandboxes = sandboxes
         self._observer = observer
         self._strangers: set[str] = set()
 
@@ -48,7 +48,7 @@ class Reaper:
             await self._containers.remove(entry.id)
             self._observer.reaped(entry.id, why)
         mine = {entry.id for entry in found if entry.boot == self._containers.boot}
-        self._strangers = mine - self._pool.living
+        self._strangers = mine - self._sandboxes.living
         return len(doomed)
 
     def _why(self, entry: FoundContainer) -> str:
@@ -61,5 +61,5 @@ class Reaper:
             return "left by an earlier start"
         # One of this very process that the pool does not know. It may just be coming or going, so it
         # must have been unknown in the round before as well.
-        unknown = entry.id not in self._pool.living and entry.id in self._strangers
+        unknown = entry.id not in self._sandboxes.living and entry.id in self._strangers
         return "unknown to its own server" if unknown else ""

@@ -64,6 +64,11 @@ class Sandbox:
         self._execution_id = agent.NO_ID
         self._used = False
 
+    @property
+    def alive(self) -> bool:
+        """Its stream is open: where the agent or the engine ends, so does the stream."""
+        return not self._pump.done()
+
     async def hello(self) -> Hello:
         """Wait until the agent is ready. Raises SandboxStartError."""
         try:

@@ -81,6 +81,13 @@ class Settings(BaseSettings):
     places: Annotated[int, Field(ge=0)] = Field(
         0, description="executions at once; 0: four for each core of the engine's machine"
     )
+    pool_memory_mb: Annotated[int, Field(ge=0)] = Field(
+        512, description="memory for sandboxes that wait for a request, in MiB; 0: none wait"
+    )
+    pool_pace: Annotated[int, Field(ge=0)] = Field(
+        0,
+        description="sandboxes that are made at once; 0: two for each core of the engine's machine",
+    )
     queue_limit: Annotated[int, Field(ge=0)] = Field(
         128, description="executions that may wait for a place"
     )
@@ -166,6 +173,11 @@ def load(flags: dict[str, str], file: Path | None) -> tuple[Settings, dict[str, 
 def host_environment() -> Mapping[str, str]:
     """The environment as it is, for what the host's own tools go by: its proxies."""
     return os.environ
+
+
+def quiet_grpc() -> None:
+    """Turn off gRPC's fork handlers, which complain of every subprocess: none of ours uses gRPC."""
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
 
 def variable(name: str) -> str:

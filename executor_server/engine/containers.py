@@ -18,6 +18,7 @@ from executor_server.engine.profile import (
     INSTANCE_LABEL,
     Owner,
     container_config,
+    resources,
 )
 from executor_server.errors import EngineError
 
@@ -137,6 +138,13 @@ class Containers:
             self._client.docker._query(f"containers/{container}/start", method="POST"),
         ):
             pass
+
+    async def update(self, container: str, spec: SandboxSpec) -> None:
+        """Give a running container the memory and CPU of ``spec``. Raises EngineError."""
+        async with self._client.call("update"):
+            await self._client.docker._query_json(
+                f"containers/{container}/update", method="POST", data=resources(spec)
+            )
 
     async def attach(self, container: str) -> AttachedStream:
         """Connect to its stream, before it is started. Raises EngineError."""

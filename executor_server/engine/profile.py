@@ -113,11 +113,18 @@ def _host_config(spec: SandboxSpec, uid: int) -> dict[str, Any]:
         "Ulimits": _ulimits(spec),
         "OomScoreAdj": 500,
         "OomKillDisable": False,
+        "MemorySwappiness": 0,
+        "PidsLimit": spec.pids,
+        **resources(spec),
+    }
+
+
+def resources(spec: SandboxSpec) -> dict[str, int]:
+    """What an update can change in a running container. Swap equals memory: there is none."""
+    return {
         "Memory": spec.memory_mb * MIB,
         "MemorySwap": spec.memory_mb * MIB,
-        "MemorySwappiness": 0,
         "NanoCpus": round(spec.cpus * 1e9),
-        "PidsLimit": spec.pids,
     }
 
 

@@ -117,6 +117,7 @@ def _timings(timings: Timings) -> pb.Timings:
         compile_seconds=timings.compile_seconds,
         run_seconds=timings.run_seconds,
         collect_seconds=timings.collect_seconds,
+        warm=timings.warm,
     )
 
 

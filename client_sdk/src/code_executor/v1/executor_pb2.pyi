@@ -465,6 +465,7 @@ class Timings(_message.Message):
     COMPILE_SECONDS_FIELD_NUMBER: _builtins.int
     RUN_SECONDS_FIELD_NUMBER: _builtins.int
     COLLECT_SECONDS_FIELD_NUMBER: _builtins.int
+    WARM_FIELD_NUMBER: _builtins.int
     queue_seconds: _builtins.float
     """Waiting for a free place."""
     setup_seconds: _builtins.float
@@ -475,6 +476,8 @@ class Timings(_message.Message):
     """The program, from its start to its end."""
     collect_seconds: _builtins.float
     """Reading what was left after the end: rest of the output, files, usage."""
+    warm: _builtins.bool
+    """Every sandbox of this execution had been started before it was asked for."""
     def __init__(
         self,
         *,
@@ -483,10 +486,11 @@ class Timings(_message.Message):
         compile_seconds: _builtins.float = ...,
         run_seconds: _builtins.float = ...,
         collect_seconds: _builtins.float = ...,
+        warm: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["collect_seconds", b"collect_seconds", "compile_seconds", b"compile_seconds", "queue_seconds", b"queue_seconds", "run_seconds", b"run_seconds", "setup_seconds", b"setup_seconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collect_seconds", b"collect_seconds", "compile_seconds", b"compile_seconds", "queue_seconds", b"queue_seconds", "run_seconds", b"run_seconds", "setup_seconds", b"setup_seconds", "warm", b"warm"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

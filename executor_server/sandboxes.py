@@ -1,0 +1,114 @@
+"""Makes sandboxes and takes them down again; knows every container that this server owns."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from executor_server.errors import EngineError, SandboxStartError
+from executor_server.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from executor_server.engine.containers import Containers
+    from executor_server.engine.events import EngineEvents
+    from executor_server.model import SandboxSpec
+    from executor_server.observer import Observer
+
+IDLE_SECONDS = 900
+"""How long an agent waits for its command before it exits by itself."""
+LIFETIME_SECONDS = 1200
+"""After this long anybody's reaper may remove the container: idle time, then the longest run, then slack."""
+_LEAVES_BY_ITSELF_SECONDS = 5.0
+_REMOVAL_ATTEMPTS = 6
+_START_ATTEMPTS = 2
+
+
+class Sandboxes:
+    """The sandboxes of one server on one engine."""
+
+    def __init__(
+        self, containers: Containers, events: EngineEvents, observer: Observer, *, trace: bool
+    ) -> None:
+        """No sandbox is made yet. ``trace``: show every frame to the observer."""
+        self._containers = containers
+        self._events = events
+        self._observer = observer
+        self._trace = observer.frame if trace else None
+        self.living: set[str] = set()
+        """Ids of the containers that are ours, until the engine has removed them."""
+
+    async def make(self, spec: SandboxSpec) -> Sandbox:
+        """A ready sandbox; one that breaks on the way is replaced. Raises EngineError, SandboxStartError."""
+        for attempt in range(1, _START_ATTEMPTS + 1):
+            try:
+                return await self._make(spec)
+            except (EngineError, SandboxStartError) as failure:
+                self._observer.sandbox_broken(spec.image, str(failure))
+                if attempt == _START_ATTEMPTS:
+                    raise
+        raise AssertionError("the last attempt returns or raises")
+
+    async def resize(self, sandbox: Sandbox, spec: SandboxSpec) -> None:
+        """Give a waiting sandbox the limits of ``spec``, of the same image. Raises EngineError."""
+        await self._containers.update(sandbox.container, spec)
+        sandbox.spec = spec
+
+    def dispose(self, sandbox: Sandbox) -> None:
+        """Take it down in the background, whatever becomes of the one who asks."""
+        self._containers.in_background(self._dispose(sandbox))
+
+    async def _make(self, spec: SandboxSpec) -> Sandbox:
+        began = time.monotonic()
+        expires = int(time.time()) + LIFETIME_SECONDS
+        container = await self._containers.create(spec, expires, IDLE_SECONDS)
+        self.living.add(container)
+        fate = self._events.watch(container)
+        sandbox: Sandbox | None = None
+        try:
+            stream = await self._containers.attach(container)
+            sandbox = Sandbox(spec, container, stream, fate, self._trace)
+            await self._containers.start(container)
+            await sandbox.hello()
+        except BaseException:
+            self._containers.in_background(self._discard(container, sandbox))
+            raise
+        self._observer.sandbox_made(spec.image, time.monotonic() - began)
+        return sandbox
+
+    async def _discard(self, container: str, sandbox: Sandbox | None) -> None:
+        if sandbox is not None:
+            await sandbox.close()
+        await self._remove(container, time.monotonic())
+
+    async def _dispose(self, sandbox: Sandbox) -> None:
+        """Close the stream: the agent exits and the engine removes the container by itself.
+
+        Only where that does not happen in time is it removed by force, and again until it is gone.
+        """
+        began = time.monotonic()
+        await sandbox.close()
+        try:
+            async with asyncio.timeout(_LEAVES_BY_ITSELF_SECONDS):
+                await sandbox.fate.destroyed.wait()
+        except TimeoutError:
+            await self._remove(sandbox.container, began)
+        else:
+            self._forget(sandbox.container, began, "itself")
+
+    async def _remove(self, container: str, began: float) -> None:
+        for attempt in range(_REMOVAL_ATTEMPTS):
+            try:
+                await self._containers.remove(container)
+            except EngineError:
+                await asyncio.sleep(min(2**attempt, 30))
+            else:
+                self._forget(container, began, "forced")
+                return
+        # Not ours any more: the reaper finds it by its labels.
+        self._forget(container, began, "lost")
+
+    def _forget(self, container: str, began: float, how: str) -> None:
+        self.living.discard(container)
+        self._events.forget(container)
+        self._observer.sandbox_removed(container, time.monotonic() - began, how)
