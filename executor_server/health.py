@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from executor_server.observer import Observer
 
 PERIOD_SECONDS = 2.0
-# While nothing can be run, callers wait for the change.
+# While only an image is missing, callers wait for the change.
 _IMPATIENT_SECONDS = 0.1
+_NO_IMAGE = "no language image is ready yet"
 _PING_SECONDS = 5.0
 _RETRY_SECONDS = 2.0
 
@@ -57,7 +58,7 @@ class Health:
         """Check for ever."""
         while True:
             await self.check()
-            await asyncio.sleep(PERIOD_SECONDS if self.serving else _IMPATIENT_SECONDS)
+            await asyncio.sleep(_IMPATIENT_SECONDS if self.reason == _NO_IMAGE else PERIOD_SECONDS)
 
     async def check(self) -> None:
         """Look once and tell the listeners of a change."""
@@ -70,7 +71,7 @@ class Health:
             await self._engine.ping(_PING_SECONDS)
         except EngineError as failure:
             return f"the container engine does not answer: {failure}"
-        return "" if self._images.any_ready else "no language image is ready yet"
+        return "" if self._images.any_ready else _NO_IMAGE
 
     def _set(self, reason: str) -> None:
         changed = bool(reason) != bool(self.reason) or reason != self.reason

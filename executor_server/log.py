@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from executor_server.model import Caller, Stage
     from executor_server.observer import ExecutionRecord
 
+_REPEATED_CALLS = frozenset({"ping", "events"})
 _LEVELS = {0: logging.WARNING, 1: logging.INFO, 2: logging.DEBUG, 3: logging.DEBUG}
 
 
@@ -110,13 +111,16 @@ class LogObserver(Observer):
         self._log.warning("container reaped", container=container[:12], why=why)
 
     def engine_call(self, name: str, seconds: float, error: str | None) -> None:
-        """Tell of failures always, of the rest from -v=2 on."""
-        if error is not None:
+        """Tell of failures always, of the rest from -v=2 on.
+
+        An engine that does not answer its pings is told of as a change of the service's state.
+        """
+        if error is not None and name not in _REPEATED_CALLS:
             self._log.warning(
                 "engine call failed", call=name, seconds=round(seconds, 4), error=error
             )
         else:
-            self._log.debug("engine call", call=name, seconds=round(seconds, 4))
+            self._log.debug("engine call", call=name, seconds=round(seconds, 4), error=error)
 
     def sandbox_made(self, image: str, seconds: float) -> None:
         """From -v=2 on."""
