@@ -1,0 +1,75 @@
+"""The engine as the tests see it: through the program `docker`, beside the service and apart from it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Callable
+from typing import Any
+
+INSTANCE_LABEL = "code-executor"
+
+
+class EngineAbsentError(Exception):
+    """No engine answers where DOCKER_HOST says, or the program `docker` is missing."""
+
+
+class Engine:
+    """Lists and inspects containers; knows nothing of the service but its labels."""
+
+    def version(self) -> str:
+        """Version of the engine. Raises EngineAbsentError."""
+        try:
+            return self._docker("version", "--format={{.Server.Version}}").strip()
+        except (OSError, subprocess.SubprocessError) as failure:
+            said = getattr(failure, "stderr", "") or str(failure)
+            raise EngineAbsentError(said.strip()) from failure
+
+    def containers(self, instance: str) -> list[str]:
+        """Full ids of the containers of one service, in any state."""
+        label = f"--filter=label={INSTANCE_LABEL}={instance}"
+        return self._docker("ps", "--all", "--quiet", "--no-trunc", label).split()
+
+    def running(self, instance: str, word: str) -> str | None:
+        """Id of the container of this service in which a command with this word runs."""
+        for container in self.containers(instance):
+            try:
+                if word in self._docker("top", container, "-eo", "args"):
+                    return container
+            except subprocess.CalledProcessError:
+                continue  # not started yet, or gone meanwhile
+        return None
+
+    def inspect(self, container: str) -> dict[str, Any]:
+        """Everything that the engine knows of a container."""
+        found: dict[str, Any] = json.loads(self._docker("inspect", container))[0]
+        return found
+
+    def kill(self, container: str) -> None:
+        """End a container as an accident would."""
+        self._docker("kill", container)
+
+    def remove(self, *containers: str) -> None:
+        """Remove containers by force, those that are gone already included."""
+        subprocess.run(["docker", "rm", "--force", *containers], capture_output=True, check=False)
+
+    def start_foreign(self, image: str, labels: dict[str, str]) -> str:
+        """Start a container that some other server could have left: it waits for its input."""
+        options = [f"--label={name}={value}" for name, value in labels.items()]
+        return self._docker("run", "--detach", "--interactive", *options, image, "600").strip()
+
+    def wait_until(self, condition: Callable[[], object], seconds: float, what: str) -> float:
+        """Poll until the condition holds; returns the seconds that it took."""
+        began = time.monotonic()
+        while not condition():
+            passed = time.monotonic() - began
+            assert passed < seconds, f"after {passed:.1f} s still not: {what}"
+            time.sleep(0.05)
+        return time.monotonic() - began
+
+    def _docker(self, *arguments: str) -> str:
+        done = subprocess.run(
+            ["docker", *arguments], capture_output=True, text=True, timeout=60, check=True
+        )
+        return done.stdout
