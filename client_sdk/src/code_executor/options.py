@@ -66,7 +66,9 @@ class ClientOptions:
 
     keepalive_seconds: float | None = 60.0
     """Time between pings while a call waits, so that a dead connection is found before the
-    deadline. ``None``: no pings. Stock gRPC servers hang up on pings that come much faster."""
+    deadline. ``None``: no pings. A stock gRPC server hangs up at the fifth ping of a silent call
+    (measured, grpcio 1.85): with 60 after five minutes, more than the longest default run takes.
+    The code-executor server itself allows far more."""
 
     def __post_init__(self) -> None:
         # a mutable list would make the value mutable; gRPC wants a tuple anyway
