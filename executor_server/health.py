@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 PERIOD_SECONDS = 2.0
 # While only an image is missing, callers wait for the change.
 _IMPATIENT_SECONDS = 0.1
+NO_ENGINE = "the container engine does not answer"
 _NO_IMAGE = "no language image is ready yet"
 _PING_SECONDS = 5.0
 _RETRY_SECONDS = 2.0
@@ -33,6 +34,8 @@ class Health:
         self._draining = False
         self._listeners: list[Callable[[bool], None]] = []
         self.reason = "the server is starting"
+        """Why no program can be run, fit for callers; empty where one can."""
+        self._detail = ""
 
     @property
     def serving(self) -> bool:
@@ -43,6 +46,11 @@ class Health:
         """Raise UnavailableError with the reason unless programs can be run."""
         if self.reason:
             raise UnavailableError("NOT_SERVING", self.reason, _RETRY_SECONDS)
+
+    def require_engine(self) -> None:
+        """Raise UnavailableError where the engine is known not to answer."""
+        if self.reason == NO_ENGINE:
+            raise UnavailableError("ENGINE_UNREACHABLE", NO_ENGINE, _RETRY_SECONDS)
 
     def listen(self, listener: Callable[[bool], None]) -> None:
         """Call back now and at every change."""
@@ -70,13 +78,15 @@ class Health:
         try:
             await self._engine.ping(_PING_SECONDS)
         except EngineError as failure:
-            return f"the container engine does not answer: {failure}"
+            self._detail = str(failure)
+            return NO_ENGINE
         return "" if self._images.any_ready else _NO_IMAGE
 
     def _set(self, reason: str) -> None:
         changed = bool(reason) != bool(self.reason) or reason != self.reason
         self.reason = reason
         if changed:
-            self._observer.service_state(self.serving, reason)
+            detail = f"{reason}: {self._detail}" if reason == NO_ENGINE else reason
+            self._observer.service_state(self.serving, detail)
             for listener in self._listeners:
                 listener(self.serving)

@@ -45,6 +45,8 @@ __all__ = [
 
 _FIRST_RETRY_SECONDS = 10.0
 _LAST_RETRY_SECONDS = 600.0
+_ENGINE_SECONDS = 1.0
+_NO_ENGINE = "the container engine does not answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ class ImageStore:
         self._making = asyncio.Lock()
         self._settled = asyncio.Event()
         self._lost = asyncio.Event()
+        self._unreachable = False
 
     @property
     def agent_build_id(self) -> str:
@@ -121,10 +124,12 @@ class ImageStore:
     async def prepare(self) -> None:
         """Find what is there, then make what is missing, each once; failures are in the states."""
         async with self._making:
-            for entry in self._unready():
-                await self._find(entry)
-            for entry in self._unready():
-                await self._make(entry)
+            for step in (self._find, self._make):
+                for entry in self._unready():
+                    await step(entry)
+                    if self._unreachable:
+                        self._postpone()
+                        return
             self._settled.set()
 
     async def keep_ready(self) -> None:
@@ -132,7 +137,11 @@ class ImageStore:
         pause = _FIRST_RETRY_SECONDS
         while True:
             self._lost.clear()
+            self._unreachable = False
             await self.prepare()
+            if self._unreachable:
+                await asyncio.sleep(_ENGINE_SECONDS)
+                continue
             failed = bool(self._unready())
             await _wait_at_most(self._lost, pause if failed else None)
             pause = min(2 * pause, _LAST_RETRY_SECONDS) if failed else _FIRST_RETRY_SECONDS
@@ -196,7 +205,13 @@ class ImageStore:
         return found or await self._builder.make(plan)
 
     def _fail(self, entry: _Entry, failure: Exception) -> None:
+        self._unreachable = isinstance(failure, EngineError) and not failure.status
         self._states[entry.key] = ImageState(State.FAILED, str(failure))
+
+    def _postpone(self) -> None:
+        """An engine that does not answer is no fault of an image: all of them wait for it."""
+        for entry in self._unready():
+            self._states[entry.key] = ImageState(State.PENDING, _NO_ENGINE)
 
     def _set_ready(self, entry: _Entry, image: SandboxImage, run: SandboxImage) -> None:
         compile_in = image if entry.language.compile else None

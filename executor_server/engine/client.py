@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from executor_server.observer import Observer
 
+_NO_HTTP_STATUS = 600
 DEFAULT_HOST = "unix:///var/run/docker.sock"
 
 
@@ -87,7 +88,9 @@ def _as_engine_error(name: str) -> Iterator[None]:
     try:
         yield
     except aiodocker.DockerError as failure:
-        raise EngineError(name, str(failure.message), failure.status) from failure
+        # aiodocker has a status of its own, 900, for an engine that cannot be reached.
+        status = failure.status if failure.status < _NO_HTTP_STATUS else 0
+        raise EngineError(name, str(failure.message), status) from failure
     except TimeoutError as failure:
         raise EngineError(name, "no answer in time") from failure
     except (aiohttp.ClientError, OSError) as failure:

@@ -82,6 +82,7 @@ class Servicer:
     async def execute(self, request: pb.ExecuteRequest, caller: Caller) -> Message:
         """Run one program and fold what it says into one answer."""
         program = self._reader.read(request)
+        self._health.require_engine()
         async with aclosing(self._executor.execute(program, caller)) as events:
             return await response.fold(events, program.encoding)
 
