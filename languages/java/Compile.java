@@ -159,7 +159,7 @@ public final class Compile {
                 return;
             }
             TypeElement type = event.getTypeElement();
-            boolean inMainSource = event.getSourceFile() instanceof AnyName;
+            boolean inMainSource = isMainSource(Path.of(event.getSourceFile().getName()));
             int found = (inMainSource ? 0 : 2) + (type.getModifiers().contains(Modifier.PUBLIC) ? 0 : 1);
             if (found < rank && type.getEnclosedElements().stream().anyMatch(MainClass::isMain)) {
                 rank = found;
