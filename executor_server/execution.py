@@ -140,29 +140,31 @@ class _Execution:
     async def events(self) -> AsyncGenerator[ExecutionEvent, None]:
         yield Started(self.id, self._language)
         if self.program.language.compile is not None:
-            yield StageBegan(StageName.COMPILE)
-            self._compiled = await self._compile(self.program.language.compile)
-            if self._compiled.status is not Status.OK:
+            async with aclosing(self._compile(self.program.language.compile)) as compiling:
+                async for event in compiling:
+                    yield event
+            if self._compiled is None or self._compiled.status is not Status.OK:
                 yield self._end(Status.COMPILE_ERROR, None)
                 return
-        yield StageBegan(StageName.RUN)
         async with aclosing(self._run()) as running:
             async for event in running:
                 yield event
 
-    async def _compile(self, stage: CompileStage) -> Stage:
+    async def _compile(self, stage: CompileStage) -> AsyncGenerator[ExecutionEvent, None]:
         """The compiler's command. Its artifact is kept where it succeeded."""
         fold = _Fold()
         spec = compile_spec(stage, self._images)
         command = compile_command(self.program, stage, self._images)
         async with aclosing(self._in_sandbox(spec, command)) as events:
             async for event, _ in events:
+                if isinstance(event, Running):
+                    yield StageBegan(StageName.COMPILE)
                 fold.take(event)
         result = fold.result
         status = verdict(result, cpu_limited=False)
         if status is Status.OK:
             status = self._keep(fold.files, stage)
-        return Stage(status, result, bytes(fold.stdout), bytes(fold.stderr))
+        self._compiled = Stage(status, result, bytes(fold.stdout), bytes(fold.stderr))
 
     def _keep(self, files: list[CollectedFile], stage: CompileStage) -> Status:
         if any(file.state is CollectState.PAST_CAP for file in files):
@@ -183,7 +185,9 @@ class _Execution:
         killed = False
         async with aclosing(self._in_sandbox(spec, command)) as events:
             async for event, sandbox in events:
-                if isinstance(event, Output):
+                if isinstance(event, Running):
+                    yield StageBegan(StageName.RUN)
+                elif isinstance(event, Output):
                     encoder = encoders[event.stream]
                     if data := encoder.feed(event.data):
                         yield OutputChunk(event.stream, data)

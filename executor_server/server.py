@@ -50,7 +50,7 @@ _CHANNEL_OPTIONS = (
     ("grpc.max_concurrent_streams", 1024),
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
     ("grpc.http2.max_ping_strikes", 2),
     ("grpc.so_reuseport", 0),
     ("grpc.max_send_message_length", -1),

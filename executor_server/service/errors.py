@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 DOMAIN = "code-executor"
 _DETAILS_KEY = "grpc-status-details-bin"
+_PUSHBACK_KEY = "grpc-retry-pushback-ms"
 # Metadata is bounded by whoever is in between: 8 KiB is common, and base64 adds a third.
 _DETAILS_BYTES = 4096 - 512
 _MESSAGE_CHARACTERS = 500
@@ -35,8 +36,9 @@ class RpcError:
     reason: str
     message: str
     details: tuple[Message, ...] = ()
+    retry_after_ms: int | None = None
 
-    def trailing_metadata(self) -> tuple[tuple[str, bytes], ...]:
+    def trailing_metadata(self) -> tuple[tuple[str, str | bytes], ...]:
         """The details, cut to what fits."""
         info = error_details_pb2.ErrorInfo(reason=self.reason, domain=DOMAIN)
         status = status_pb2.Status(code=self.code.value[0], message=self.short_message())
@@ -44,7 +46,11 @@ class RpcError:
             packed = any_pb2.Any()
             packed.Pack(detail)
             status.details.append(packed)
-        return ((_DETAILS_KEY, status.SerializeToString()),)
+        details = (_DETAILS_KEY, status.SerializeToString())
+        if self.retry_after_ms is None:
+            return (details,)
+        # gRPC's own retries go by this key, and know nothing of RetryInfo.
+        return (details, (_PUSHBACK_KEY, str(self.retry_after_ms)))
 
     def short_message(self) -> str:
         """The message, cut to what fits into a header."""
@@ -72,9 +78,10 @@ def malformed(message: str) -> RpcError:
 
 def unavailable(reason: str, message: str, retry_after_seconds: float) -> RpcError:
     """UNAVAILABLE with the time after which another attempt makes sense."""
+    delay_ms = math.ceil(retry_after_seconds * 1000)
     retry = error_details_pb2.RetryInfo()
-    retry.retry_delay.FromMilliseconds(math.ceil(retry_after_seconds * 1000))
-    return RpcError(grpc.StatusCode.UNAVAILABLE, reason, message, (retry,))
+    retry.retry_delay.FromMilliseconds(delay_ms)
+    return RpcError(grpc.StatusCode.UNAVAILABLE, reason, message, (retry,), delay_ms)
 
 
 def internal(execution_id: str) -> RpcError:

@@ -14,17 +14,18 @@ from code_executor.v1 import executor_pb2 as pb
 from google.protobuf.message import DecodeError, Message
 
 from executor_server import __version__
-from executor_server.model import Caller
+from executor_server.model import Caller, StageBegan
 from executor_server.service import errors, response
 from executor_server.service.languages import list_languages
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from executor_server.execution import Executor
     from executor_server.health import Health
     from executor_server.images import ImageStore
     from executor_server.languages import Languages
+    from executor_server.model import ExecutionEvent
     from executor_server.observer import Observer
     from executor_server.service.request import RequestReader
     from executor_server.settings import Settings
@@ -79,31 +80,35 @@ class Servicer:
         }
         return grpc.method_handlers_generic_handler(SERVICE.full_name, methods)
 
-    async def execute(self, request: pb.ExecuteRequest, caller: Caller) -> Message:
+    async def execute(
+        self, request: pb.ExecuteRequest, caller: Caller, context: Context
+    ) -> Message:
         """Run one program and fold what it says into one answer."""
         program = self._reader.read(request)
         self._health.require_engine()
         async with aclosing(self._executor.execute(program, caller)) as events:
-            return await response.fold(events, program.encoding)
+            return await response.fold(_committing(events, context), program.encoding)
 
-    async def list_languages(self, request: pb.ListLanguagesRequest, caller: Caller) -> Message:
+    async def list_languages(
+        self, request: pb.ListLanguagesRequest, caller: Caller, context: Context
+    ) -> Message:
         """What can be run, and within which limits."""
-        del request, caller
+        del request, caller, context
         return list_languages(self._settings, self._languages, self._images)
 
-    async def health(self, request: pb.HealthRequest, caller: Caller) -> Message:
+    async def health(self, request: pb.HealthRequest, caller: Caller, context: Context) -> Message:
         """Raises UnavailableError where no program can be run now."""
-        del request, caller
+        del request, caller, context
         self._health.require()
         return pb.HealthResponse(status="healthy", version=__version__)
 
     def _bound(
-        self, kind: type[_Request], call: Callable[[_Request, Caller], Awaitable[Message]]
+        self, kind: type[_Request], call: Callable[[_Request, Caller, Context], Awaitable[Message]]
     ) -> Handler:
         async def handle(data: bytes, context: Context) -> bytes:
             caller = self._caller(context)
             try:
-                answer = await call(_parse(kind, data), caller)
+                answer = await call(_parse(kind, data), caller, context)
             except asyncio.CancelledError:
                 raise
             except _MalformedError as failure:
@@ -135,6 +140,20 @@ class Servicer:
         if trusted and metadata.get(CALLER_KEY):
             return Caller(f"ip:{metadata[CALLER_KEY]!s}", "rest")
         return Caller(_peer_name(context.peer()), "grpc")
+
+
+async def _committing(
+    events: AsyncIterator[ExecutionEvent], context: Context
+) -> AsyncIterator[ExecutionEvent]:
+    """Send the headers when a command starts: from then on gRPC repeats the call of nobody's program,
+    whatever happens to the connection.
+    """
+    committed = False
+    async for event in events:
+        if isinstance(event, StageBegan) and not committed:
+            committed = True
+            await context.send_initial_metadata(())
+        yield event
 
 
 class _MalformedError(Exception):
