@@ -1,6 +1,6 @@
 """What Python programs ask of the kernel: each need fails loudly, the last line is `ok`."""
 
-# ruff: noqa: PTH, T201
+# ruff: noqa: PTH101, PTH123, PTH211, T201
 
 import asyncio
 import concurrent.futures
