@@ -132,7 +132,7 @@ class _Decoder:
         other = message.WhichOneof(oneof.name) if oneof is not None else None
         if other is None:
             return True
-        self._fail(path, "ONEOF_CONFLICT", f"{other} is given too; give at most one of the two")
+        self._fail(path, "CONFLICT", f"{other} is given too; give at most one of the two")
         return False
 
     def _map(self, value: JsonValue, target: Any, entry: MapEntry, path: str) -> None:

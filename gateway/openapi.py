@@ -55,14 +55,14 @@ def openapi_document(contract: Contract, bindings: Sequence[Binding]) -> bytes:
 def _paths(
     contract: Contract, bindings: Sequence[Binding], book: SchemaBook
 ) -> dict[str, dict[str, Schema]]:
-    paths: dict[str, dict[str, Schema]] = {}
     forms: Counter[str] = Counter()
-    ordered = sorted(bindings, key=lambda binding: binding.method.index)
-    for binding in ordered:
+    operations = []
+    for binding in sorted(bindings, key=lambda binding: binding.method.index):
         forms[binding.method.name] += 1
-        operation = _Operation(contract, binding, book, forms[binding.method.name])
-        path = _VARIABLE.sub(r"{\1}", binding.template.text)
-        paths.setdefault(path, {})[binding.verb.lower()] = operation.schema()
+        operations.append(_Operation(contract, binding, book, forms[binding.method.name]))
+    paths: dict[str, dict[str, Schema]] = {}
+    for operation in operations:
+        paths.setdefault(operation.path, {})[operation.verb] = operation.schema()
     return paths
 
 
@@ -74,6 +74,10 @@ class _Operation:
         self._binding = binding
         self._book = book
         self._id = binding.method.name if form == 1 else f"{binding.method.name}{form}"
+        self.path = _VARIABLE.sub(r"{\1}", binding.template.text)
+        self.verb = binding.verb.lower()
+        # Now, before the answer of any operation: where a message is both, the request has its name.
+        self._body = self._body_schema() if binding.takes_body else None
 
     def schema(self) -> Schema:
         operation: Schema = {
@@ -85,12 +89,12 @@ class _Operation:
         if sentence is not None:
             operation["summary"] = " ".join(sentence[1].split()).rstrip(".:")
             operation["description"] = self._comment
-        if self._binding.takes_body:
-            operation["requestBody"] = {"required": True, "content": _json(self._body())}
+        if self._body is not None:
+            operation["requestBody"] = {"required": True, "content": _json(self._body)}
         operation["responses"] = self._responses()
         return operation
 
-    def _body(self) -> Schema:
+    def _body_schema(self) -> Schema:
         field = self._binding.body_field
         if field is not None:
             return self._book.field(field, Role.REQUEST)
@@ -121,11 +125,10 @@ class _Operation:
     def _query(self) -> Iterator[Schema]:
         if self._binding.whole_body:
             return
-        taken = {variable.field_path for variable in self._binding.template.variables}
-        if self._binding.body_field is not None:
-            taken.add(self._binding.body_field.name)
+        in_path = {variable.field_path for variable in self._binding.template.variables}
+        in_body = self._binding.body_field.name if self._binding.body_field else None
         for path in _query_paths(self._binding.method.input_type, "", ()):
-            if path not in taken:
+            if path not in in_path and path.split(".")[0] != in_body:
                 yield self._parameter(path, "query", required=False)
 
     def _parameter(self, path: str, place: str, *, required: bool) -> Schema:

@@ -98,7 +98,7 @@ def _is_set(message: Message, field: FieldDescriptor) -> bool:
     oneof = field.containing_oneof
     other = message.WhichOneof(oneof.name) if oneof is not None else None
     if other is not None and other != field.name:
-        raise FieldError("ONEOF_CONFLICT", f"{other} is given too; give at most one of the two")
+        raise FieldError("CONFLICT", f"{other} is given too; give at most one of the two")
     return any(present.number == field.number for present, _ in message.ListFields())
 
 

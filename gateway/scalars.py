@@ -135,12 +135,12 @@ def _enum(field: FieldDescriptor, value: JsonValue) -> int:
     if isinstance(value, JsonNumber):
         number = _whole(_number_text(value) or "", -(2**31), 2**31 - 1)
         if enum.is_closed and number not in enum.values_by_number:
-            raise FieldError("UNKNOWN_ENUM_VALUE", f"{number} is not one of {names}")
+            raise FieldError("UNKNOWN_VALUE", f"{number} is not one of {names}")
         return number
     if not isinstance(value, str):
         raise _wrong_type("the name of an enum value", value)
     if value not in enum.values_by_name:
-        raise FieldError("UNKNOWN_ENUM_VALUE", f"{shown(value)} is not one of {names}")
+        raise FieldError("UNKNOWN_VALUE", f"{shown(value)} is not one of {names}")
     return enum.values_by_name[value].number
 
 

@@ -183,6 +183,7 @@ def _at_most_one(oneof: OneofDescriptor) -> Schema:
 
 
 def _response_scalar(field: FieldDescriptor) -> Schema:
+    """A double is a number here: "NaN" and its like are possible in the mapping, but no answer."""
     bounds = integer_range(field)
     if bounds is not None:
         wide = bounds[1] >= 2**32

@@ -2,6 +2,7 @@
 
 import json
 import time
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -46,10 +47,8 @@ def test_any_json_is_read(value):
 
 @given(st.binary())
 def test_any_bytes_are_read_or_refused(data):
-    try:
+    with suppress(JsonSyntaxError):  # any other exception is a crash
         parse_json(data)
-    except JsonSyntaxError as error:
-        assert str(error)
 
 
 def test_repeated_keys_and_exact_numbers_are_kept():
