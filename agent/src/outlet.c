@@ -1,6 +1,7 @@
 #include "outlet.h"
 
 #include <errno.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -58,9 +59,25 @@ static ssize_t read_and_send(struct outlet *o, int64_t now) {
     return got;
 }
 
-bool outlet_read(struct outlet *o, int64_t now, bool last) {
-    if (o->fd < 0 || !has_room(o))
+static void close_pipe(struct outlet *o) {
+    close(o->fd);
+    o->fd = -1;
+}
+
+/* The end must show without credit too: a server that granted exactly what was written owes no more. */
+static bool close_if_empty(struct outlet *o) {
+    int held;
+    if (ioctl(o->fd, FIONREAD, &held) != 0 || held > 0)
         return false;
+    close_pipe(o);
+    return true;
+}
+
+bool outlet_read(struct outlet *o, int64_t now, bool last) {
+    if (o->fd < 0)
+        return false;
+    if (!has_room(o))
+        return last && close_if_empty(o);
     ssize_t got = drops(o) ? read_and_drop(o) : read_and_send(o, now);
     if (got > 0) {
         o->total += (uint64_t)got;
@@ -68,8 +85,7 @@ bool outlet_read(struct outlet *o, int64_t now, bool last) {
     }
     if (got < 0 && (errno == EINTR || (errno == EAGAIN && !last)))
         return false;
-    close(o->fd);
-    o->fd = -1;
+    close_pipe(o);
     return true;
 }
 

@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -66,8 +67,8 @@ def _starter(agent: Path, folder: Path) -> Iterator[Start]:
     shutil.copy(agent, binary)
     binary.chmod(0o555 if agent.name.endswith(SANITIZED) else 0o111)
 
-    def start(*arguments: str, pid_1: bool = True) -> Sandbox:
-        sandboxes.append(Sandbox(binary, folder, *arguments, pid_1=pid_1))
+    def start(*arguments: str, **circumstances: Any) -> Sandbox:
+        sandboxes.append(Sandbox(binary, folder, *arguments, **circumstances))
         return sandboxes[-1]
 
     yield start

@@ -6,26 +6,29 @@ mount namespace: the binary itself has no switch for tests.
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import errno
 import os
 import secrets
 import selectors
 import shutil
+import struct
 import subprocess
 import time
 from dataclasses import dataclass, field, replace
-from typing import IO, TYPE_CHECKING
+from pathlib import Path
+from typing import IO
 
 from tests.agent import wire
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-UID = 61_234
+UID = 100_000 + secrets.randbelow(1 << 20)  # limits counted by user meet nobody else's
 PATIENCE_SECONDS = 20.0
 PYTHON = shutil.which("python3", path="/usr/local/bin:/usr/bin:/bin") or "python3"
 
 _ENTER = """
 mount --bind "$CGROUP" /sys/fs/cgroup &&
+{ [ -z "$BOX_SIZE" ] || mount -t tmpfs -o "size=$BOX_SIZE,mode=0700,uid=$UID_OF_BOX" box "$BOX"; } &&
 cd "$BOX" &&
 exec setpriv --reuid "$UID_OF_BOX" --regid "$UID_OF_BOX" --clear-groups --no-new-privs \
     --bounding-set=-all --inh-caps=-all -- "$AGENT" "$@"
@@ -54,16 +57,24 @@ class Outcome:
 class Sandbox:
     """The server's side of one agent."""
 
-    def __init__(self, agent: Path, folder: Path, *arguments: str, pid_1: bool = True) -> None:
+    def __init__(
+        self,
+        agent: Path,
+        folder: Path,
+        *arguments: str,
+        box_size: str = "",
+        old_kernel: bool = False,
+        leak: tuple[int, ...] = (),
+    ) -> None:
         self.box = folder / "box"
         self.execution_id = secrets.token_bytes(16)
         self.stdin_credit = 0
         self._received = bytearray()
-        namespaces = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork"]
-        namespaces += ["--kill-child", "--mount-proc"] if pid_1 else []
-        inside = ["sh", "-c", _ENTER if pid_1 else 'exec "$AGENT"', "sh", *arguments]
+        namespaces = ["--mount", "--propagation", "private", "--pid", "--fork", "--mount-proc"]
         self.process = subprocess.Popen(
-            [*(namespaces if pid_1 else []), *inside],
+            ["unshare", *namespaces, "--kill-child", "sh", "-c", _ENTER, "sh", *arguments],
+            pass_fds=leak,
+            preexec_fn=refuse_new_system_calls if old_kernel else None,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -72,6 +83,7 @@ class Sandbox:
                 "PATH": os.environ["PATH"],
                 "AGENT": str(agent),
                 "BOX": str(self.box),
+                "BOX_SIZE": box_size,
                 "CGROUP": str(folder / "cgroup"),
                 "UID_OF_BOX": str(UID),
                 "ASAN_OPTIONS": "detect_leaks=0",
@@ -172,7 +184,7 @@ class Sandbox:
             _add(outcome, frame)
         self.close()
         assert self.read_frame() is None
-        self.wait()
+        assert self.wait() == 0, self.errors()
         for path, file in outcome.files.items():
             assert len(file.content) == (file.size if file.state == wire.SENT else 0), path
         return outcome
@@ -182,6 +194,19 @@ class Sandbox:
         self.hello()
         self.run(*argv, **limits)
         return self.outcome()
+
+    def agent_pid(self) -> int:
+        """The agent's process number outside its namespace. Wait for HELLO first."""
+        pid = self.process.pid
+        return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
+
+    def processes(self) -> list[int]:
+        """The agent's descendants, dead ones too that nobody reaped, by their numbers outside."""
+        parents = _parents()
+        found = [self.agent_pid()]
+        for pid in found:
+            found += [child for child, parent in parents.items() if parent == pid]
+        return found[1:]
 
     def wait(self, seconds: float = PATIENCE_SECONDS) -> int:
         """The agent's exit status."""
@@ -200,6 +225,35 @@ class Sandbox:
         for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
             if stream is not None:
                 stream.close()
+
+
+def _parents() -> dict[int, int]:
+    parents = {}
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdecimal():
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # ended meanwhile
+                fields = (folder / "stat").read_text().rpartition(")")[2].split()
+                parents[int(folder.name)] = int(fields[1])
+    return parents
+
+
+def refuse_new_system_calls() -> None:
+    """A seccomp filter that answers ENOSYS to close_range and openat2, as a kernel before 5.6 does."""
+    load, jump_if_equal, give_back = 0x20, 0x15, 0x06
+    allow, no_such_call = 0x7FFF0000, 0x00050000 | errno.ENOSYS
+    program = [
+        (load, 0, 0, 0),  # the number of the system call
+        (jump_if_equal, 1, 0, 436),  # close_range, on every architecture
+        (jump_if_equal, 0, 1, 437),  # openat2
+        (give_back, 0, 0, no_such_call),
+        (give_back, 0, 0, allow),
+    ]
+    code = ctypes.create_string_buffer(b"".join(struct.pack("<HBBI", *line) for line in program))
+    header = struct.pack("<HxxxxxxQ", len(program), ctypes.addressof(code))
+    libc = ctypes.CDLL(None, use_errno=True)
+    pr_set_seccomp, seccomp_mode_filter = 22, 2
+    if libc.prctl(pr_set_seccomp, seccomp_mode_filter, header) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_SECCOMP)")
 
 
 def _add(outcome: Outcome, frame: wire.Frame) -> None:
