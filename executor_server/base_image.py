@@ -103,10 +103,10 @@ class BaseImage:
     async def _fetch(self) -> None:
         try:
             await self._engine.pull(BASE_REF, _PULL_SILENCE_SECONDS)
-        except EngineError as failure:
+        except (EngineError, ImageError) as failure:
             await self._bootstrap_instead(failure)
 
-    async def _bootstrap_instead(self, pull_failure: EngineError) -> None:
+    async def _bootstrap_instead(self, pull_failure: Exception) -> None:
         try:
             await _ensure_mmdebstrap()
             with tempfile.TemporaryFile() as tar:

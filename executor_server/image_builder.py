@@ -224,7 +224,7 @@ class ImageBuilder:
     async def _pull(self, ref: str) -> None:
         try:
             await self._engine.pull(ref, _PULL_SILENCE_SECONDS)
-        except EngineError as failure:
+        except (EngineError, ImageError) as failure:
             raise ImageError(
                 f"the image {ref} is not on the engine and could not be pulled ({failure}); "
                 "let the engine reach a registry, or load the image with 'docker load'"

@@ -108,7 +108,10 @@ class ImageObserver(Protocol):
 
 
 class ImageEngine(Protocol):
-    """The part of the engine that images need; every method raises EngineError."""
+    """The part of the engine that images need.
+
+    Every method raises EngineError where the engine fails, ImageError where the image is at fault.
+    """
 
     async def inspect(self, ref: str) -> ImageFacts | None:
         """The image of this name; None where there is none."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
@@ -124,6 +125,8 @@ class _VersionModel(_Strict):
     version_command: Annotated[list[str], Field(min_length=1)]
     recipe: _FileName | None = None
     image: Annotated[str, Field(min_length=1)] | None = None
+    compile_command: _Command | None = None
+    run_command: _Command | None = None
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -143,6 +146,15 @@ class _LanguageModel(_Strict):
     compile: _CompileModel | None = None
     run: _RunModel
     versions: Annotated[list[_VersionModel], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _compile_exists(self) -> Self:
+        for entry in self.versions:
+            if entry.compile_command and self.compile is None:
+                raise ValueError(
+                    f"version {entry.version} has a compile_command; expected [compile] beside it"
+                )
+        return self
 
     @model_validator(mode="after")
     def _versions_differ(self) -> Self:
@@ -168,6 +180,8 @@ def _must_exist(path: Path, key: str, wanted: Path) -> None:
 
 
 def _language(folder: Path, parsed: _LanguageModel) -> Language:
+    compile_stage = None if parsed.compile is None else CompileStage(**_stage(parsed.compile))
+    run_stage = RunStage(**_stage(parsed.run))
     return Language(
         name=parsed.name,
         aliases=tuple(parsed.aliases),
@@ -177,9 +191,9 @@ def _language(folder: Path, parsed: _LanguageModel) -> Language:
         example=(folder / parsed.example).read_text("utf-8"),
         example_output=parsed.example_output,
         support=tuple(parsed.support),
-        compile=None if parsed.compile is None else CompileStage(**_stage(parsed.compile)),
-        run=RunStage(**_stage(parsed.run)),
-        versions=tuple(_version(entry, parsed.run.image) for entry in parsed.versions),
+        compile=compile_stage,
+        run=run_stage,
+        versions=tuple(_version(entry, compile_stage, run_stage) for entry in parsed.versions),
         folder=folder,
     )
 
@@ -190,11 +204,19 @@ def _stage(model: _CompileModel | _RunModel) -> dict[str, Any]:
     return {**values, **lists, "env": MappingProxyType(model.env)}
 
 
-def _version(entry: _VersionModel, run_image: str | None) -> LanguageVersion:
+def _version(
+    entry: _VersionModel, compile_stage: CompileStage | None, run_stage: RunStage
+) -> LanguageVersion:
+    if compile_stage is not None and entry.compile_command:
+        compile_stage = replace(compile_stage, command=tuple(entry.compile_command))
+    if entry.run_command:
+        run_stage = replace(run_stage, command=tuple(entry.run_command))
     return LanguageVersion(
         version=entry.version,
         recipe=entry.recipe,
         image=entry.image,
         version_command=tuple(entry.version_command),
-        run_image=None if entry.image else run_image,
+        compile=compile_stage,
+        run=run_stage,
+        run_image=None if entry.image else run_stage.image,
     )

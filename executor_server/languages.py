@@ -93,6 +93,9 @@ class LanguageVersion:
     """Reference of a ready image, for example ``"python:3.11-alpine"``."""
     version_command: tuple[str, ...]
     """Prints the real full version as its first line."""
+    compile: CompileStage | None
+    """The language's, with the command of this version where it needs another one."""
+    run: RunStage
     run_image: str | None
     """Folder of the run image; None: the version's own. A ready image runs its artifacts in itself,
     since they may be of another libc or release."""
@@ -116,6 +119,7 @@ class Language:
     support: tuple[str, ...]
     """Files of the folder that the sandbox image holds in ``/.code-executor``."""
     compile: CompileStage | None
+    """Of every version that says nothing else; so is ``run``."""
     run: RunStage
     versions: tuple[LanguageVersion, ...]
     """The default first."""

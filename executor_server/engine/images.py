@@ -8,6 +8,7 @@ aiodocker's ``images.build``, hence the query by hand.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from dataclasses import dataclass
@@ -17,10 +18,10 @@ from aiodocker import DockerError
 from yarl import URL
 
 from executor_server.engine.profile import EXPIRES_LABEL, IMAGE_LABEL, INSTANCE_LABEL
-from executor_server.errors import EngineError
+from executor_server.image_values import ImageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncIterator, Mapping
 
     from executor_server.engine.client import EngineClient
 
@@ -29,6 +30,8 @@ _PULL_SECONDS = 1800.0
 _IMPORT_SECONDS = 900.0
 _BUILD_SECONDS = 1800.0
 _PROBE_SECONDS = 60.0
+# The engine has this much longer to answer than an image has to be made.
+_MARGIN_SECONDS = 30.0
 _TAIL_CHARACTERS = 2000
 _MIB = 1024 * 1024
 # Bears no server's name, so that any server removes what one that died has left.
@@ -65,7 +68,11 @@ class BuildRequest:
 
 
 class EngineImages:
-    """The images of one engine. Every method raises EngineError where the engine fails or hangs."""
+    """The images of one engine.
+
+    Every method raises EngineError where the engine fails or hangs, and ImageError where the engine
+    does as it is told and the image is at fault.
+    """
 
     def __init__(self, client: EngineClient) -> None:
         """Connects at the first call."""
@@ -129,8 +136,8 @@ class EngineImages:
         """POST, then read the engine's progress to its end."""
         progress = _Progress(call)
         async with (
-            self._client.call(call, seconds),
-            asyncio.timeout(silence_seconds) as silence,
+            self._client.call(call, seconds + _MARGIN_SECONDS),
+            _at_most(call, silence_seconds or seconds) as limit,
             self._client.docker._query(
                 url,
                 method="POST",
@@ -142,13 +149,13 @@ class EngineImages:
         ):
             async for chunk in response.content.iter_any():
                 if silence_seconds is not None:
-                    silence.reschedule(asyncio.get_running_loop().time() + silence_seconds)
+                    limit.reschedule(asyncio.get_running_loop().time() + silence_seconds)
                 progress.feed(chunk)
 
     async def first_line(self, ref: str, command: tuple[str, ...]) -> str:
         """Run a command of the image in a hardened container; the first line that it printed.
 
-        Raises EngineError also where the command fails or prints nothing. The container is removed
+        Raises ImageError where the command fails, hangs or prints nothing. The container is removed
         even where the caller is cancelled: a create call that is cancelled half-way would leak it.
         """
         probe = asyncio.ensure_future(self._probe(ref, command))
@@ -167,10 +174,9 @@ class EngineImages:
         finally:
             await self._remove(made["Id"])
         if exit_code != 0 or not output:
-            raise EngineError(
-                "version command",
-                f"{' '.join(command)} ended with exit code {exit_code} and printed {output!r}; "
-                "expected exit code 0 and a version",
+            raise ImageError(
+                f"{' '.join(command)} in {ref} ended with exit code {exit_code} and printed "
+                f"{output!r}; expected exit code 0 and a version"
             )
         return output.splitlines()[0].strip()
 
@@ -180,7 +186,10 @@ class EngineImages:
             self._client.docker._query(f"containers/{container}/start", method="POST"),
         ):
             pass
-        async with self._client.call("wait", _PROBE_SECONDS):
+        async with (
+            self._client.call("wait", _PROBE_SECONDS + _MARGIN_SECONDS),
+            _at_most("the version command", _PROBE_SECONDS),
+        ):
             ended = await self._client.docker._query_json(
                 f"containers/{container}/wait", method="POST"
             )
@@ -206,6 +215,16 @@ class EngineImages:
             pass
 
 
+@contextlib.asynccontextmanager
+async def _at_most(what: str, seconds: float) -> AsyncIterator[asyncio.Timeout]:
+    """A limit of the image's own, below that of the call: an engine that answers is not to blame."""
+    try:
+        async with asyncio.timeout(seconds) as limit:
+            yield limit
+    except TimeoutError as failure:
+        raise ImageError(f"{what}: nothing came of it within {seconds:.0f} s") from failure
+
+
 class _Progress:
     """The engine's progress: JSON documents, one a line, of which one may be an error."""
 
@@ -215,7 +234,7 @@ class _Progress:
         self._printed = ""
 
     def feed(self, chunk: bytes) -> None:
-        """Take the next bytes. Raises EngineError at an error."""
+        """Take the next bytes. Raises ImageError at an error."""
         *lines, self._rest = (self._rest + chunk).split(b"\n")
         for line in lines:
             if line.strip():
@@ -224,7 +243,7 @@ class _Progress:
     def _take(self, message: dict[str, Any]) -> None:
         self._printed = (self._printed + message.get("stream", ""))[-_TAIL_CHARACTERS:]
         if "error" in message:
-            raise EngineError(self._call, f"{message['error']}\n{self._printed}".strip())
+            raise ImageError(f"{self._call} failed: {message['error']}\n{self._printed}".strip())
 
 
 def _facts(found: dict[str, Any]) -> ImageFacts:
