@@ -182,7 +182,7 @@ def run_frame(execution_id: bytes, command: Command, credit: int) -> bytes:
         credit,
         credit,
         int(command.kill_on_overflow),
-        0,
+        int(command.waiting),
         len(command.argv),
         len(env),
         len(command.collect),

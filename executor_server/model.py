@@ -62,6 +62,15 @@ class InputFile:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitingProcess:
+    """A runtime that is started ahead and becomes the program when that is known."""
+
+    argv: tuple[str, ...]
+    env: tuple[tuple[str, str], ...]
+    """Its whole environment, sorted."""
+
+
+@dataclass(frozen=True, slots=True)
 class SandboxSpec:
     """What a sandbox is made from. Two commands with equal specs may use the same kind of sandbox."""
 
@@ -77,6 +86,9 @@ class SandboxSpec:
     """Size of the working directory's tmpfs in MiB."""
     tmp_mb: int
     """Size of /tmp in MiB."""
+
+    waiting: WaitingProcess | None = None
+    """What is started in it before its command is known."""
 
     def can_become(self, other: SandboxSpec) -> bool:
         """A sandbox of this spec can be updated to the other one: they differ in memory and CPU only."""
@@ -102,6 +114,8 @@ class Command:
     """Paths of files that are wanted after the end."""
     collect_cap: int = 0
     """Bytes of all collected files together."""
+    waiting: bool = False
+    """The sandbox's waiting process becomes the program; False starts argv afresh."""
 
 
 class Cause(enum.IntEnum):

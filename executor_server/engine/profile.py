@@ -67,8 +67,8 @@ def container_config(
     return {
         "Image": spec.image,
         "Entrypoint": [AGENT_PATH],
-        "Cmd": [str(idle_seconds)],
-        "Env": [],
+        "Cmd": [str(idle_seconds), *(spec.waiting.argv if spec.waiting else ())],
+        "Env": [f"{k}={v}" for k, v in spec.waiting.env] if spec.waiting else [],
         # A random uid: limits that the kernel counts by uid (pipes, inotify) never meet.
         "User": f"{uid}:{uid}",
         "WorkingDir": WORKING_DIRECTORY,
