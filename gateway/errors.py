@@ -8,12 +8,15 @@ from typing import Any
 
 import grpc
 import orjson
+import structlog
 from google.protobuf import any_pb2, json_format
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import DecodeError, Message
 
 # Imported for its effect too: the types must be known for details to be written as JSON.
 from google.rpc import code_pb2, error_details_pb2, status_pb2
+
+_log = structlog.get_logger(__name__)
 
 DOMAIN = "code-executor"
 STATUS_DETAILS_KEY = "grpc-status-details-bin"
@@ -51,6 +54,9 @@ _TRANSPORT: Mapping[int, tuple[str, str]] = {
     ),
     code_pb2.CANCELLED: ("CALL_CANCELLED", "the call was cancelled before it was answered"),
 }
+_OPERATORS_CONCERN = frozenset(
+    {code_pb2.UNAVAILABLE, code_pb2.INTERNAL, code_pb2.UNKNOWN, code_pb2.DATA_LOSS}
+)
 _MASKED = ("INTERNAL", "the execution service failed; its log says why")
 _UNREACHABLE_RETRY_SECONDS = 1
 _TOO_LARGE_MARK = "larger than max"
@@ -136,6 +142,9 @@ def _sent_status(error: grpc.aio.AioRpcError) -> status_pb2.Status | None:
 
 
 def _transport_error(code: int, text: str) -> HttpError:
+    name = code_pb2.Code.Name(code)
+    if code in _OPERATORS_CONCERN:
+        _log.warning("the execution service did not answer", code=name, said=text)
     if code == code_pb2.RESOURCE_EXHAUSTED and _TOO_LARGE_MARK in text:
         # The server answers a size that it can still read; this is gRPC's own refusal above that.
         return http_error(
@@ -148,20 +157,26 @@ def _transport_error(code: int, text: str) -> HttpError:
         wait = error_details_pb2.RetryInfo(retry_delay=Duration(seconds=_UNREACHABLE_RETRY_SECONDS))
         headers = {"Retry-After": str(_UNREACHABLE_RETRY_SECONDS)}
         return http_error(code, *_TRANSPORT[code], wait, headers=headers)
-    if code in (code_pb2.INTERNAL, code_pb2.UNKNOWN, code_pb2.DATA_LOSS):
+    if code in _OPERATORS_CONCERN:
         return http_error(code, *_MASKED)
-    name = code_pb2.Code.Name(code)
     return http_error(code, *_TRANSPORT.get(code, (name, text or name)))
 
 
 def _retry_after(status: status_pb2.Status) -> dict[str, str]:
     retry = error_details_pb2.RetryInfo()
     for detail in status.details:
-        if detail.Unpack(retry):
+        if _unpacked(detail, retry):
             # whole seconds, rounded up: a client that comes back early is refused again
             delay = retry.retry_delay.seconds + retry.retry_delay.nanos / 1e9
             return {"Retry-After": str(max(1, math.ceil(delay)))}
     return {}
+
+
+def _unpacked(detail: any_pb2.Any, message: Message) -> bool:
+    try:
+        return detail.Unpack(message)
+    except DecodeError:
+        return False
 
 
 def _detail(detail: any_pb2.Any) -> dict[str, Any]:

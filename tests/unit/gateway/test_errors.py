@@ -7,6 +7,7 @@ import pytest
 from google.protobuf.any_pb2 import Any
 from google.protobuf.duration_pb2 import Duration
 from google.rpc import code_pb2, error_details_pb2, status_pb2
+from structlog.testing import capture_logs
 
 from gateway.errors import HTTP_STATUS, STATUS_DETAILS_KEY, from_rpc_error, http_error
 
@@ -122,6 +123,7 @@ def test_details_that_are_none_do_not_break_the_answer(value):
     [
         Any(type_url="type.googleapis.com/newer.Kind", value=b"\x01"),
         Any(type_url="type.googleapis.com/google.rpc.ErrorInfo", value=b"\xff"),
+        Any(type_url="type.googleapis.com/google.rpc.RetryInfo", value=b"\xff"),
     ],
 )
 def test_a_detail_that_cannot_be_read_keeps_its_name(detail):
@@ -148,6 +150,15 @@ def test_what_the_transport_says_is_not_passed_on(code, reason):
     assert answer["details"][0]["reason"] == reason
     assert answer["status"] == code
     assert "10.1.2.3" not in str(answer)
+
+
+def test_what_only_the_operator_may_see_is_logged():
+    with capture_logs() as logs:
+        from_rpc_error(rpc_error(grpc.StatusCode.UNAVAILABLE, "ipv4:10.1.2.3:50051: refused"))
+        from_rpc_error(rpc_error(grpc.StatusCode.DEADLINE_EXCEEDED, "late"))
+    assert [(log["code"], log["said"]) for log in logs] == [
+        ("UNAVAILABLE", "ipv4:10.1.2.3:50051: refused")
+    ]
 
 
 def test_an_error_without_details_still_has_error_info():
