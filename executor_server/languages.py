@@ -6,6 +6,7 @@ has the values that the other layers work with, and finds one by name or alias.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+PLACEHOLDERS = ("{cpus}", "{memory_mb}")
+
+# ${name} is a shell's own.
+_PLACEHOLDER = re.compile(r"(?<!\$)\{(cpus|memory_mb)\}")
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 
@@ -32,11 +37,8 @@ class Sizing:
 
     def fill(self, text: str) -> str:
         """Replace ``{cpus}`` (whole cores, at least 1) and ``{memory_mb}`` by the values."""
-        whole_cpus = max(1, int(self.cpus))
-        return text.replace("{cpus}", str(whole_cpus)).replace("{memory_mb}", str(self.memory_mb))
-
-
-PLACEHOLDERS = ("{cpus}", "{memory_mb}")
+        values = {"cpus": str(max(1, int(self.cpus))), "memory_mb": str(self.memory_mb)}
+        return _PLACEHOLDER.sub(lambda found: values[found[1]], text)
 
 
 @dataclass(frozen=True, slots=True)
