@@ -11,16 +11,15 @@ PATH="$PATH:/usr/sbin:/sbin"
 default=unix:///var/run/docker.sock
 seconds_to_start=90
 
-# What flags, environment and file come to is for the service to say. Where it refuses them, it will
-# say so itself when it is started.
-settings=$(.venv/bin/code-executor settings "$@" 2>/dev/null) || exit 0
+# What flags, environment and file come to is for the service to say; it names what it refuses.
+settings=$(.venv/bin/code-executor settings "$@")
 setting() {
     echo "$settings" | awk -v name="$1" '$1 == name && NF == 3 { print $2 }'
 }
-[ "$(setting mode)" != http ] || exit 0
 DOCKER_HOST=$(setting docker_host)
 DOCKER_CERT_PATH=$(setting docker_cert_path)
-[ -n "$DOCKER_HOST" ] || exit 0
+# A gateway alone needs no engine, and neither does --help.
+[ "$(setting mode)" != http ] && [ -n "$DOCKER_HOST" ] || exit 0
 export DOCKER_HOST DOCKER_CERT_PATH
 
 answers() {
