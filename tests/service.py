@@ -67,9 +67,9 @@ class Service:
     def wait_for(self, seconds: float = LISTEN_SECONDS, **wanted: object) -> dict[str, Any]:
         """The first line of log that has these fields."""
         with self._news:
-            found = self._news.wait_for(lambda: self._find(wanted) or self._ended(), seconds)
+            self._news.wait_for(lambda: self._find(wanted) or self._ended(), seconds)
             line = self._find(wanted)
-            assert found and line, f"no {wanted} in the log; it ends with: {self.raw[-20:]}"
+            assert line, f"no {wanted} in the log; it ends with: {self.raw[-20:]}"
             return line
 
     def lines(self, **wanted: object) -> list[dict[str, Any]]:
@@ -109,12 +109,18 @@ class Service:
     def terminate(self) -> int:
         """SIGTERM, and wait for the end of the process. Returns the exit code."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(EXIT_SECONDS)
+        return self.wait()
+
+    def wait(self) -> int:
+        """Wait for the end of the process and of its log. Returns the exit code."""
+        code = self.process.wait(EXIT_SECONDS)
+        self._reader.join(EXIT_SECONDS)
+        return code
 
     def kill(self) -> None:
         """SIGKILL: no chance to clean up."""
         self.process.kill()
-        self.process.wait(EXIT_SECONDS)
+        self.wait()
 
     def _read(self) -> None:
         assert self.process.stderr is not None
@@ -124,6 +130,7 @@ class Service:
                 if text.startswith("{"):
                     self.log.append(json.loads(text))
                 self._news.notify_all()
+        self.process.stderr.close()
         with self._news:
             self._news.notify_all()
 
