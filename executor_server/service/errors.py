@@ -71,9 +71,9 @@ def invalid(error: InvalidRequestError) -> RpcError:
     return RpcError(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", str(error), (details,))
 
 
-def malformed(message: str) -> RpcError:
-    """INVALID_ARGUMENT for bytes that are no message of the call."""
-    return RpcError(grpc.StatusCode.INVALID_ARGUMENT, "MALFORMED_REQUEST", message)
+def malformed(reason: str, message: str) -> RpcError:
+    """INVALID_ARGUMENT for bytes that are no message of the call, or too many."""
+    return RpcError(grpc.StatusCode.INVALID_ARGUMENT, reason, message)
 
 
 def unavailable(reason: str, message: str, retry_after_seconds: float) -> RpcError:

@@ -108,16 +108,23 @@ class Servicer:
         async def handle(data: bytes, context: Context) -> bytes:
             caller = self._caller(context)
             try:
-                answer = await call(_parse(kind, data), caller, context)
+                answer = await call(self._parse(kind, data), caller, context)
             except asyncio.CancelledError:
                 raise
             except _MalformedError as failure:
-                await self._fail(context, caller, errors.malformed(str(failure)))
+                await self._fail(context, caller, errors.malformed(failure.reason, str(failure)))
             except Exception as failure:  # noqa: BLE001 - the edge is where every failure becomes a status
                 await self._fail(context, caller, self._explain(failure))
             return answer.SerializeToString()
 
         return handle
+
+    def _parse(self, kind: type[_Request], data: bytes) -> _Request:
+        most = self._settings.request_bytes_max
+        if len(data) > most:
+            said = f"the request has {len(data)} bytes; at most {most} are allowed"
+            raise _MalformedError("REQUEST_TOO_LARGE", said)
+        return _parse(kind, data)
 
     def _explain(self, failure: Exception) -> errors.RpcError:
         error_id = secrets.token_hex(8)
@@ -157,7 +164,9 @@ async def _committing(
 
 
 class _MalformedError(Exception):
-    pass
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 def _parse(kind: type[_Request], data: bytes) -> _Request:
@@ -166,8 +175,9 @@ def _parse(kind: type[_Request], data: bytes) -> _Request:
         message.ParseFromString(data)
     except DecodeError as failure:
         raise _MalformedError(
+            "MALFORMED_REQUEST",
             f"the request is no {kind.DESCRIPTOR.full_name}: {failure}; expected its protobuf "
-            "encoding, with valid UTF-8 in every string"
+            "encoding, with valid UTF-8 in every string",
         ) from failure
     return message
 
