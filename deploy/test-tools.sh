@@ -52,4 +52,6 @@ cat >"$bin/protoc" <<END
 exec "$root/.venv/bin/python" -m grpc_tools.protoc "\$@"
 END
 chmod +x "$bin/protoc"
+# Its documentation names it with underscores.
+ln -sf grpc-health-probe "$bin/grpc_health_probe"
 touch "$tools/.installed"
