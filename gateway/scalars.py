@@ -15,7 +15,7 @@ from gateway.json_text import JsonNumber, JsonObject, JsonValue
 
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _SPECIAL_FLOATS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
-_URL_SAFE = str.maketrans("-_", "+/")
+_URL_SAFE = bytes.maketrans(b"-_", b"+/")
 _FLOAT32_MAX = (2 - 2**-23) * 2.0**127
 _SHOWN = 64
 _INTEGER_DIGITS = 20  # of the largest uint64
@@ -111,15 +111,13 @@ def _string(_field: FieldDescriptor, value: JsonValue) -> str:
 def _bytes(_field: FieldDescriptor, value: JsonValue) -> bytes:
     if not isinstance(value, str):
         raise _wrong_type("a base64 string", value)
-    text = value.translate(_URL_SAFE)
-    if "=" not in text:
-        text += "=" * (-len(text) % 4)
     try:
-        return binascii.a2b_base64(text, strict_mode=True)
-    except ValueError as error:
-        raise FieldError(
-            "INVALID_BASE64", f"not base64, standard or URL-safe ({str(error).lower()})"
-        ) from error
+        text = value.encode("ascii").translate(_URL_SAFE)
+        padding = b"" if b"=" in text else b"=" * (-len(text) % 4)
+        return binascii.a2b_base64(text + padding, strict_mode=True)
+    except ValueError as error:  # UnicodeEncodeError is one
+        why = str(error).lower() if isinstance(error, binascii.Error) else "it is not ASCII"
+        raise FieldError("INVALID_BASE64", f"not base64, standard or URL-safe ({why})") from error
 
 
 def _bool(_field: FieldDescriptor, value: JsonValue) -> bool:
@@ -166,12 +164,13 @@ def _float(field: FieldDescriptor, value: JsonValue) -> float:
 
 
 def _number_text(value: JsonValue) -> str | None:
-    text = value.text if isinstance(value, JsonNumber) else value
-    if not isinstance(text, str) or not _NUMBER.fullmatch(text):
-        return None
-    if len(text) > _NUMBER_CHARACTERS:
-        raise FieldError("OUT_OF_RANGE", f"a number has at most {_NUMBER_CHARACTERS} characters")
-    return text
+    if isinstance(value, JsonNumber):
+        if len(value.text) > _NUMBER_CHARACTERS:
+            raise FieldError("OUT_OF_RANGE", f"expected at most {_NUMBER_CHARACTERS} digits")
+        return value.text
+    if isinstance(value, str) and len(value) <= _NUMBER_CHARACTERS and _NUMBER.fullmatch(value):
+        return value
+    return None
 
 
 def _whole(text: str, least: int, greatest: int) -> int:

@@ -99,9 +99,10 @@ async def service() -> AsyncIterator[FakeService]:
 
 @pytest.fixture
 async def gateway(service: FakeService) -> AsyncIterator[Gateway]:
-    limits = {"max_body_bytes": 1024 * 1024, "body_timeout_seconds": 0.5}
     async with gateway_to(
-        f"127.0.0.1:{service.port}", caller_token="secret-of-the-gateway", **limits
+        f"127.0.0.1:{service.port}",
+        caller_token="secret-of-the-gateway",
+        max_body_bytes=1024 * 1024,
     ) as started:
         yield started
 

@@ -7,7 +7,7 @@ import math
 import orjson
 import pytest
 from google.protobuf import json_format
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import HttpError
@@ -71,6 +71,7 @@ def test_what_protobuf_writes_is_read(message):
 def test_what_is_taken_means_the_same_to_protobuf(field, value):
     """It takes less than protobuf, which guesses; what it takes is never taken differently."""
     text = json.dumps({field.name: value})
+    assume("e+" not in text)  # an integer written so is exact here, and a double to protobuf
     try:
         message = decoded(text)
     except HttpError:
@@ -93,6 +94,7 @@ def test_fields_come_in_the_order_of_the_proto():
         ('{"an_int32": "-5"}', All(an_int32=-5)),
         ('{"an_int64": "9223372036854775807"}', All(an_int64=2**63 - 1)),
         ('{"an_int64": 9007199254740993.0}', All(an_int64=2**53 + 1)),
+        ('{"an_int64": 6.654823324380726e+16}', All(an_int64=66548233243807260)),
         ('{"a_uint64": 18446744073709551615}', All(a_uint64=2**64 - 1)),
         ('{"a_double": "1.5"}', All(a_double=1.5)),
         ('{"a_double": "-Infinity"}', All(a_double=-math.inf)),
@@ -217,6 +219,7 @@ def test_the_error_stays_small_whatever_is_sent():
 
 
 @given(st.binary(max_size=64))
+@settings(deadline=None)
 def test_bytes_in_either_alphabet_padded_or_not(data):
     for text in (base64.b64encode(data), base64.urlsafe_b64encode(data)):
         for form in (text, text.rstrip(b"=")):
@@ -224,5 +227,6 @@ def test_bytes_in_either_alphabet_padded_or_not(data):
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
+@settings(deadline=None)
 def test_doubles_are_exact(number):
     assert decoded(encode(All(a_double=number))).a_double == number

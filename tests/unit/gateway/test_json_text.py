@@ -5,12 +5,12 @@ import time
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.json_text import (
     MAX_DEPTH,
-    MAX_VALUES,
+    MAX_TOKENS,
     JsonNumber,
     JsonObject,
     JsonSyntaxError,
@@ -40,12 +40,14 @@ def plain(value):
 
 
 @given(json_values)
+@settings(deadline=None)
 def test_any_json_is_read(value):
     text = json.dumps(value)
     assert plain(parse_json(text.encode())) == json.loads(text)
 
 
 @given(st.binary())
+@settings(deadline=None)
 def test_any_bytes_are_read_or_refused(data):
     with suppress(JsonSyntaxError):  # any other exception is a crash
         parse_json(data)
@@ -90,10 +92,11 @@ def test_depth_is_bounded(bracket):
         parse_json(bracket * 1_000_000)
 
 
-def test_the_number_of_values_is_bounded():
-    parse_json(b"[" + b"1," * (MAX_VALUES - 3) + b"1]")
-    with pytest.raises(JsonSyntaxError, match="more than"):
-        parse_json(b"[" + b"1," * MAX_VALUES + b"1]")
+def test_the_number_of_tokens_is_bounded():
+    parse_json(b"[" + b"1," * (MAX_TOKENS - 2) + b"1]")
+    for text in (b"[" + b"1," * MAX_TOKENS + b"1]", b'"' * 3 * MAX_TOKENS):
+        with pytest.raises(JsonSyntaxError, match="more than"):
+            parse_json(text)
 
 
 def test_brackets_and_commas_in_strings_are_no_structure():
@@ -105,7 +108,7 @@ def test_brackets_and_commas_in_strings_are_no_structure():
     "text", [b'{"a": "' + b'\\"' * 500_000, b'"' * 1_000_000, b'"\\' * 500_000]
 )
 def test_hostile_quotes_take_linear_time(text):
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(JsonSyntaxError):
         parse_json(text)
-    assert time.perf_counter() - start < 2  # quadratic would be minutes
+    assert time.process_time() - start < 2  # quadratic would be minutes

@@ -3,7 +3,7 @@
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.path_template import parse_path_template
@@ -95,6 +95,7 @@ def test_an_escape_that_is_no_utf8_is_told_apart_from_no_match():
 
 
 @given(st.text(min_size=1))
+@settings(deadline=None)
 def test_any_value_survives_the_path(value):
     try:
         path = "/v1/" + quote(value, safe="") + ":run"

@@ -7,7 +7,7 @@ import json
 import pytest
 from yarl import URL
 
-from tests.unit.gateway.conftest import raw_exchange, reason_of
+from tests.unit.gateway.conftest import gateway_to, raw_exchange, reason_of
 
 EXECUTE = "/api/v1/execute"
 JSON = {"Content-Type": "application/json"}
@@ -147,14 +147,16 @@ async def test_a_body_at_the_limit_is_taken(http):
 HEAD = b"POST /api/v1/execute HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 
 
-async def test_a_body_too_slow_is_408(gateway):
-    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
-    writer.write(HEAD + b"Content-Length: 100\r\n\r\n{")
-    answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
-    assert answer.startswith(b"HTTP/1.1 408 ")
-    assert b"Connection: close" in answer
-    writer.close()
-    await writer.wait_closed()
+async def test_a_body_too_slow_is_408(service):
+    async with gateway_to(f"127.0.0.1:{service.port}", body_timeout_seconds=0.2) as gateway:
+        reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+        writer.write(HEAD + b"Content-Length: 100\r\n\r\n{")
+        answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        assert b"Connection: close" in answer
+        writer.close()
+        await writer.wait_closed()
+    assert service.requests == []
 
 
 async def test_a_client_that_waits_for_leave_gets_it(gateway):

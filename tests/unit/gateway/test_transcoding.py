@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import pytest
 from google.protobuf import json_format
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.contract import AnnotatedMethod, Contract
@@ -172,6 +172,7 @@ def test_the_response_body_is_the_field_that_the_rule_names():
 
 
 @given(st.sampled_from(["/v1/books", "/v1/everything"]), st.text(), st.binary())
+@settings(deadline=None)
 def test_any_request_is_taken_or_refused(path, query, body):
     verb = "GET" if path == "/v1/books" else "POST"
     with suppress(HttpError):  # any other exception is a crash
