@@ -124,6 +124,7 @@ class ImageStore:
     async def prepare(self) -> None:
         """Find what is there, then make what is missing, each once; failures are in the states."""
         async with self._making:
+            self._unreachable = False
             for step in (self._find, self._make):
                 for entry in self._unready():
                     await step(entry)
@@ -137,7 +138,6 @@ class ImageStore:
         pause = _FIRST_RETRY_SECONDS
         while True:
             self._lost.clear()
-            self._unreachable = False
             await self.prepare()
             if self._unreachable:
                 await asyncio.sleep(_ENGINE_SECONDS)
