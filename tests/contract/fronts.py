@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import io
 import json
 import math
 from collections.abc import AsyncIterator, Mapping
@@ -154,7 +155,7 @@ class RestFront:
     async def post(self, body: bytes, **headers: str) -> tuple[int, bytes]:
         """Send a body as it is."""
         kind = {"Content-Type": "application/json", **headers}
-        async with self._session.post(self._url, data=body, headers=kind) as answer:
+        async with self._session.post(self._url, data=io.BytesIO(body), headers=kind) as answer:
             return answer.status, await answer.read()
 
 
