@@ -3,10 +3,16 @@
 import asyncio
 import io
 import json
+from unittest.mock import Mock
 
 import pytest
+from aiohttp.streams import StreamReader
+from aiohttp.test_utils import make_mocked_request
+from aiohttp.web import RequestPayloadError
 from yarl import URL
 
+from gateway.errors import HttpError
+from gateway.request_body import BodyLimits, read_body
 from tests.unit.gateway.conftest import gateway_to, raw_exchange, reason_of
 
 EXECUTE = "/api/v1/execute"
@@ -204,6 +210,18 @@ async def test_broken_chunks_are_400(gateway):
     )
     assert answer.split()[1] == b"400"
     assert reason_of(json.loads(answer.split(b"\r\n\r\n", 1)[1])) == "MALFORMED_HTTP"
+
+
+async def test_chunks_that_break_in_the_body_are_400():
+    """One of aiohttp's two parsers tells the reader of the body, the other lets it wait."""
+    body = StreamReader(Mock(), 2**16)
+    body.feed_data(b"{")
+    body.set_exception(RequestPayloadError("bad chunk"))
+    request = make_mocked_request("POST", "/", payload=body)
+    with pytest.raises(HttpError) as caught:
+        await read_body(request, BodyLimits(max_bytes=100, timeout_seconds=5))
+    assert caught.value.http_status == 400
+    assert reason_of(json.loads(caught.value.body())) == "MALFORMED_HTTP"
 
 
 @pytest.mark.parametrize("sent", [b"\x16\x03\x01\x02\x00\x01", b"BOGUS\r\n\r\n"])
