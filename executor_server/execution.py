@@ -139,8 +139,8 @@ class _Execution:
 
     async def events(self) -> AsyncGenerator[ExecutionEvent, None]:
         yield Started(self.id, self._language)
-        if self.program.language.compile is not None:
-            async with aclosing(self._compile(self.program.language.compile)) as compiling:
+        if self.program.version.compile is not None:
+            async with aclosing(self._compile(self.program.version.compile)) as compiling:
                 async for event in compiling:
                     yield event
             if self._compiled is None or self._compiled.status is not Status.OK:
@@ -178,7 +178,7 @@ class _Execution:
 
     async def _run(self) -> AsyncGenerator[ExecutionEvent, None]:
         program = self.program
-        limits, stage = program.limits, program.language.run
+        limits, stage = program.limits, program.version.run
         spec = run_spec(stage, self._images, limits.memory_limit_mb, limits.cpu_limit)
         command = run_command(program, self._images, self._artifact)
         encoders = {s: OutputEncoder(program.encoding, command.output_cap) for s in Stream}

@@ -26,6 +26,7 @@ from executor_server.languages import (
     Languages,
     LanguageVersion,
     RunStage,
+    WaitingCommand,
 )
 
 if TYPE_CHECKING:
@@ -76,6 +77,14 @@ def _placeholders(text: str) -> str:
     return text
 
 
+def _expression(text: str) -> str:
+    try:
+        re.compile(text.encode(), re.MULTILINE)
+    except re.error as failure:
+        raise ValueError(f"expected a regular expression: {failure}") from failure
+    return text
+
+
 def _inside(text: str) -> str:
     if text.startswith("/") or any(part in {"", ".", ".."} for part in text.split("/")):
         raise ValueError("expected a relative path without empty parts, '.' or '..'")
@@ -101,6 +110,12 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
+class _WaitingModel(_Strict):
+    command: _Command
+    cold_env: list[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_*?]+$")]] = []
+    cold_code: Annotated[str, AfterValidator(_expression)] = ""
+
+
 class _CompileModel(_Strict):
     command: _Command
     artifact: Annotated[list[_Path], Field(min_length=1)]
@@ -111,6 +126,7 @@ class _CompileModel(_Strict):
     tmp_mb: _Mebibytes
     pids: _Pids
     env: _Env = {}
+    waiting: _WaitingModel | None = None
 
 
 class _RunModel(_Strict):
@@ -118,6 +134,7 @@ class _RunModel(_Strict):
     image: _Folder | None = None
     env: _Env = {}
     pids: _Pids
+    waiting: _WaitingModel | None = None
 
 
 class _VersionModel(_Strict):
@@ -201,7 +218,12 @@ def _language(folder: Path, parsed: _LanguageModel) -> Language:
 def _stage(model: _CompileModel | _RunModel) -> dict[str, Any]:
     values = {key: getattr(model, key) for key in type(model).model_fields}
     lists = {key: tuple(value) for key, value in values.items() if isinstance(value, list)}
-    return {**values, **lists, "env": MappingProxyType(model.env)}
+    waiting = _waiting(model.waiting) if model.waiting else None
+    return {**values, **lists, "env": MappingProxyType(model.env), "waiting": waiting}
+
+
+def _waiting(model: _WaitingModel) -> WaitingCommand:
+    return WaitingCommand(tuple(model.command), tuple(model.cold_env), model.cold_code)
 
 
 def _version(

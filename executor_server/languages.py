@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+    from executor_server.model import Program
 
 PLACEHOLDERS = ("{cpus}", "{memory_mb}")
 
@@ -42,6 +45,28 @@ class Sizing:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitingCommand:
+    """A runtime of the language that is started ahead and becomes the program when that is known."""
+
+    command: tuple[str, ...]
+    """What is started ahead, for example ``("python3", "/.code-executor/wait.py")``."""
+    cold_env: tuple[str, ...]
+    """Patterns of variables that the runtime reads at its start: a request that sets one starts afresh."""
+    cold_code: str
+    """Regular expression of source that must start afresh; empty: none."""
+
+    def must_start_cold(self, program: Program) -> bool:
+        """This program could tell that its runtime had waited."""
+        names = program.env.keys()
+        if any(fnmatchcase(name, pattern) for name in names for pattern in self.cold_env):
+            return True
+        if not self.cold_code:
+            return False
+        source = re.compile(self.cold_code.encode(), re.MULTILINE)
+        return any(source.search(file.content) for file in program.sources())
+
+
+@dataclass(frozen=True, slots=True)
 class StageCommand:
     """The command of a stage; placeholders in arguments and environment are not yet filled in."""
 
@@ -50,6 +75,7 @@ class StageCommand:
     """Beside the minimal environment of the service, which it overrides."""
     pids: int
     """Processes and threads."""
+    waiting: WaitingCommand | None
 
     def argv(self, sizing: Sizing, args: tuple[str, ...] = ()) -> tuple[str, ...]:
         """The command for a sandbox of this size; ``args`` are the request's, as they are."""

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from executor_server.image_values import State
 from executor_server.languages import Sizing
-from executor_server.model import Command, Overflow, SandboxSpec
+from executor_server.model import Command, Overflow, SandboxSpec, WaitingProcess
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from executor_server.image_values import ImageState, SandboxImage
     from executor_server.images import ImageStore
-    from executor_server.languages import CompileStage, Languages, RunStage
+    from executor_server.languages import CompileStage, Languages, RunStage, StageCommand
     from executor_server.model import InputFile, Program
 
 COMPILER_OUTPUT_BYTES = 64 * 1024
@@ -40,6 +40,7 @@ def compile_spec(stage: CompileStage, images: ImageState) -> SandboxSpec:
         pids=stage.pids,
         box_mb=stage.box_mb,
         tmp_mb=stage.tmp_mb,
+        waiting=_waiting(stage, _present(images.compile), stage.cpu_limit, stage.memory_limit_mb),
     )
 
 
@@ -52,7 +53,19 @@ def run_spec(stage: RunStage, images: ImageState, memory_mb: int, cpus: float) -
         pids=stage.pids,
         box_mb=RUN_BOX_MB,
         tmp_mb=RUN_TMP_MB,
+        waiting=_waiting(stage, _present(images.run), cpus, memory_mb),
     )
+
+
+def _waiting(
+    stage: StageCommand, image: SandboxImage, cpus: float, memory_mb: int
+) -> WaitingProcess | None:
+    if stage.waiting is None:
+        return None
+    sizing = Sizing(cpus, memory_mb)
+    env = _environment(image, stage.environment(sizing))
+    argv = tuple(sizing.fill(part) for part in stage.waiting.command)
+    return WaitingProcess(argv, tuple(sorted(env.items())))
 
 
 def compile_command(program: Program, stage: CompileStage, images: ImageState) -> Command:
@@ -67,6 +80,7 @@ def compile_command(program: Program, stage: CompileStage, images: ImageState) -
         cpu_seconds=0.0,
         output_cap=COMPILER_OUTPUT_BYTES,
         kill_on_overflow=False,
+        waiting=stage.waiting is not None,
         collect=stage.artifact,
         collect_cap=ARTIFACT_BYTES,
     )
@@ -74,7 +88,7 @@ def compile_command(program: Program, stage: CompileStage, images: ImageState) -
 
 def run_command(program: Program, images: ImageState, artifact: tuple[InputFile, ...]) -> Command:
     """The program's own command."""
-    limits, stage = program.limits, program.language.run
+    limits, stage = program.limits, program.version.run
     sizing = Sizing(limits.cpu_limit, limits.memory_limit_mb)
     return Command(
         argv=stage.argv(sizing, program.args),
@@ -85,6 +99,7 @@ def run_command(program: Program, images: ImageState, artifact: tuple[InputFile,
         cpu_seconds=limits.cpu_time_limit_seconds,
         output_cap=limits.output_limit_bytes,
         kill_on_overflow=program.overflow is Overflow.KILL,
+        waiting=stage.waiting is not None and not stage.waiting.must_start_cold(program),
     )
 
 
@@ -93,12 +108,13 @@ def default_specs(
 ) -> Iterator[SandboxSpec]:
     """The sandboxes that a request for a default version with default limits needs."""
     for language in languages:
-        state = images.state(language, language.versions[0])
+        version = language.versions[0]
+        state = images.state(language, version)
         if state.state is not State.READY:
             continue
-        if language.compile is not None:
-            yield compile_spec(language.compile, state)
-        yield run_spec(language.run, state, memory_mb, cpus)
+        if version.compile is not None:
+            yield compile_spec(version.compile, state)
+        yield run_spec(version.run, state, memory_mb, cpus)
 
 
 def _present(image: SandboxImage | None) -> SandboxImage:
