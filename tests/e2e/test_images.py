@@ -1,0 +1,320 @@
+"""Images on a real engine: made from recipes and from ready images, with the agent laid on top."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from executor_server.base_image import BaseImage
+from executor_server.engine.client import DEFAULT_HOST, EngineAddress, EngineClient
+from executor_server.engine.images import EngineImages
+from executor_server.image_values import ImagePaths, ImageProgress, ImageState, State, Step
+from executor_server.images import ImageStore
+from executor_server.language_file import load_languages
+from executor_server.languages import Languages
+from executor_server.observer import Observer
+from tests.e2e import ready
+from tests.e2e.ready import BUSYBOX, ROOT, docker
+from tests.engine import Engine
+
+BOOTSTRAP = ROOT / "languages" / "base" / "bootstrap.sh"
+SHIPPED = sorted(path.parent.name for path in ROOT.glob("languages/*/language.toml"))
+
+
+class Watcher(Observer):
+    """Keeps what is said of images."""
+
+    def __init__(self) -> None:
+        self.said: list[ImageProgress] = []
+
+    def image_progress(self, progress: ImageProgress) -> None:
+        self.said.append(progress)
+
+
+@pytest.fixture(scope="session")
+async def engine_images(engine: Engine) -> AsyncIterator[EngineImages]:
+    host = os.environ.get("DOCKER_HOST", DEFAULT_HOST)
+    client = EngineClient(EngineAddress(host, os.environ.get("DOCKER_CERT_PATH")), Observer())
+    yield EngineImages(client)
+    await client.close()
+
+
+@pytest.fixture(scope="session")
+async def ready_languages(
+    engine_images: EngineImages, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Folder with two versions of Python and the shell of busybox."""
+    await BaseImage(engine_images, BOOTSTRAP, os.environ).make()
+    ready.make_images()
+    return ready.languages(tmp_path_factory.mktemp("ready") / "languages")
+
+
+def _store(
+    images: EngineImages,
+    folder: Path,
+    watcher: Watcher | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> tuple[ImageStore, Languages]:
+    languages = load_languages(folder)
+    paths = ImagePaths(folder, ROOT / "agent")
+    return ImageStore(images, languages, paths, watcher or Watcher(), environ), languages
+
+
+def _states(store: ImageStore, languages: Languages) -> dict[str, ImageState]:
+    return {
+        f"{language.name} {version.version}": store.state(language, version)
+        for language in languages
+        for version in language.versions
+    }
+
+
+async def test_ready_images_run_sandboxes(
+    engine_images: EngineImages, ready_languages: Path
+) -> None:
+    store, languages = _store(engine_images, ready_languages)
+    await store.prepare()
+    states = _states(store, languages)
+    assert {name: state.state for name, state in states.items()} == {
+        "python 3.13": State.READY,
+        "python 3.11": State.READY,
+        "shell 1": State.READY,
+    }
+    for name, state in states.items():
+        assert state.image is not None
+        assert state.version.startswith(f"{name.split()[1]}.")
+        stat = ("stat", "-c", "%a %u:%g", "/.code-executor/agent", "/.code-executor", "/box")
+        modes = _in_sandbox(state.image.ref, *stat).splitlines()
+        assert modes == ["111 0:0", "755 0:0", "755 0:0"], "also where the image names another user"
+        assert docker("inspect", "--format={{.Id}}", state.image.ref).strip() == state.image.digest
+
+
+async def test_the_agent_speaks_in_any_image(
+    engine_images: EngineImages, ready_languages: Path
+) -> None:
+    store, languages = _store(engine_images, ready_languages)
+    await store.prepare()
+    for state in _states(store, languages).values():
+        assert state.image is not None
+        hello = _in_sandbox(state.image.ref, "/.code-executor/agent", "5")
+        assert store.agent_build_id in hello, "its first frame names its sources"
+
+
+async def test_a_version_selects_among_recipes_and_ready_images(
+    engine_images: EngineImages, ready_languages: Path
+) -> None:
+    store, languages = _store(engine_images, ready_languages)
+    await store.prepare()
+    python = languages.find("py")
+    assert python is not None
+    selected = {wanted: store.select(python, wanted) for wanted in ("", "3", "3.11", "3.1", "2")}
+    found = {wanted: version and version.version for wanted, version in selected.items()}
+    assert found == {"": "3.13", "3": "3.13", "3.11": "3.11", "3.1": None, "2": None}
+    real = store.real_versions(python)
+    assert store.select(python, real["3.11"]) == python.versions[1]
+
+
+async def test_a_second_start_is_ready_at_once(
+    engine_images: EngineImages, ready_languages: Path
+) -> None:
+    first, languages = _store(engine_images, ready_languages)
+    await first.prepare()
+    watcher = Watcher()
+    second, _ = _store(engine_images, ready_languages, watcher)
+    began = time.monotonic()
+    await second.prepare()
+    assert time.monotonic() - began < 5
+    assert watcher.said == []
+    assert _states(second, languages) == _states(first, languages)
+
+
+def _shell_language(
+    folder: Path,
+    version: str = f'image = "{BUSYBOX}"',
+    command: str = "echo 1.0",
+    name: str = "toy",
+) -> None:
+    """One more language in the folder."""
+    path = folder / name
+    path.mkdir(parents=True)
+    (path / "example.sh").write_text("echo\n")
+    (path / "language.toml").write_text(
+        f"""\
+name = "{name}"
+file_name = "main.sh"
+example = "example.sh"
+example_output = "\\n"
+[run]
+command = ["sh", "main.sh"]
+pids = 16
+[[versions]]
+{version}
+version = "1"
+version_command = ["sh", "-c", '''{command}''']
+"""
+    )
+
+
+@pytest.fixture
+def folder(ready_languages: Path, tmp_path: Path) -> Path:
+    """A folder with nothing but the base's script; what is tested is added. Its images are removed."""
+    folder = tmp_path / "languages"
+    (folder / "base").mkdir(parents=True)
+    (folder / "base" / "bootstrap.sh").symlink_to(BOOTSTRAP)
+    return folder
+
+
+async def _state_of_toy(
+    images: EngineImages, folder: Path, environ: Mapping[str, str] = os.environ
+) -> ImageState:
+    store, languages = _store(images, folder, environ=environ)
+    await store.prepare()
+    return _states(store, languages)["toy 1"]
+
+
+@pytest.fixture(autouse=True)
+def _remove_toys(engine: Engine) -> Iterator[None]:
+    yield
+    for name in ("toy", "toy-1-base"):
+        found = docker("images", "--quiet", f"code-executor/{name}").split()
+        if found:
+            subprocess.run(["docker", "rmi", "--force", *found], capture_output=True, check=False)
+
+
+async def test_a_version_command_runs_hardened(engine_images: EngineImages, folder: Path) -> None:
+    command = 'touch /x 2>/dev/null && exit 9; echo "1.$(id -u).$(ls /sys/class/net | wc -l)"'
+    _shell_language(folder, command=command)
+    state = await _state_of_toy(engine_images, folder)
+    assert (state.state, state.version) == (State.READY, "1.65534.1"), state.reason
+    assert docker("ps", "--all", "--quiet", "--filter=label=code-executor=version-probe") == ""
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("echo it is broken; exit 3", ("exit code 3", "it is broken")),
+        ("true", ("exit code 0", "expected exit code 0 and a version")),
+        ("echo 2.0", ("promises version 1", "2.0")),
+    ],
+)
+async def test_a_version_command_at_fault_is_quoted(
+    engine_images: EngineImages, folder: Path, command: str, words: tuple[str, ...]
+) -> None:
+    _shell_language(folder, command=command)
+    state = await _state_of_toy(engine_images, folder)
+    assert state.state is State.FAILED
+    for word in words:
+        assert word in state.reason
+
+
+async def test_a_recipe_at_fault_is_quoted_and_the_others_go_on(
+    engine_images: EngineImages, folder: Path
+) -> None:
+    _shell_language(folder, version='recipe = "Dockerfile"')
+    (folder / "toy" / "Dockerfile").write_text(
+        f"FROM {BUSYBOX}\nRUN echo the reason of it >&2; exit 3\n"
+    )
+    _shell_language(folder, name="zother")
+    watcher = Watcher()
+    store, languages = _store(engine_images, folder, watcher)
+    await store.prepare()
+    states = _states(store, languages)
+    assert states["toy 1"].state is State.FAILED
+    assert "the reason of it" in states["toy 1"].reason
+    assert "returned a non-zero code: 3" in states["toy 1"].reason
+    assert states["zother 1"].state is State.READY
+    assert [said.name for said in watcher.said if said.step is Step.FAILED] == ["toy 1"]
+    docker("rmi", *docker("images", "--quiet", "code-executor/zother").split())
+
+
+async def test_an_image_that_nobody_has_says_what_to_do(
+    engine_images: EngineImages, folder: Path
+) -> None:
+    _shell_language(folder, version='image = "code-executor-test/absent:1"')
+    state = await _state_of_toy(engine_images, folder)
+    assert state.state is State.FAILED
+    assert "code-executor-test/absent:1" in state.reason
+    assert "docker load" in state.reason
+
+
+@pytest.mark.parametrize(
+    ("line", "words"), [("VOLUME /data", "volumes /data"), ("ONBUILD RUN x", "ONBUILD")]
+)
+async def test_an_image_that_brings_more_than_files_is_refused(
+    engine_images: EngineImages, folder: Path, line: str, words: str
+) -> None:
+    docker("build", "--tag=code-executor-test/unsafe:1", "-", stdin=f"FROM {BUSYBOX}\n{line}\n")
+    _shell_language(folder, version='image = "code-executor-test/unsafe:1"')
+    state = await _state_of_toy(engine_images, folder)
+    docker("rmi", "code-executor-test/unsafe:1")
+    assert state.state is State.FAILED
+    assert words in state.reason
+
+
+async def test_a_proxy_reaches_the_build_and_stays_out_of_the_image(
+    engine_images: EngineImages, folder: Path
+) -> None:
+    proxy = "http://proxy.invalid:3128"
+    _shell_language(folder, version='recipe = "Dockerfile"')
+    # Without the scheme: what the recipe itself says is in the image's history, and may be.
+    (folder / "toy" / "Dockerfile").write_text(
+        f"FROM {BUSYBOX}\n"
+        'RUN test "${http_proxy#http://}" = proxy.invalid:3128 && test "$HTTP_PROXY" = "$http_proxy"\n'
+    )
+    state = await _state_of_toy(engine_images, folder, {"http_proxy": proxy})
+    assert state.image is not None, state.reason
+    told = docker("inspect", state.image.ref) + docker("history", "--no-trunc", state.image.ref)
+    assert proxy not in told
+
+
+@pytest.mark.parametrize("name", [*SHIPPED, "run"])
+async def test_a_shipped_image_holds_nothing_that_it_should_not(
+    engine_images: EngineImages, name: str
+) -> None:
+    store, languages = _store(engine_images, ROOT / "languages")
+    await store.prepare()
+    ready_ones = [state for state in _states(store, languages).values() if state.run]
+    refs = {
+        image.ref for state in ready_ones for image in (state.image, state.run) if image is not None
+    }
+    (ref,) = [ref for ref in refs if ref.startswith(f"code-executor/{name}:")]
+    look = (
+        "find / -xdev -perm /6000; find / -xdev -type f -perm -o+w; ls /var/lib/apt/lists;"
+        "find /var/cache/apt -type f; grep -ril proxy /etc/apt"
+    )
+    assert (
+        docker("run", "--rm", "--network=none", "--entrypoint=sh", ref, "-c", f"{look}; true") == ""
+    )
+
+
+def test_bootstrap_asks_the_release_that_it_is_told() -> None:
+    lines = _bootstrap("--sources", "trixie", "main", "contrib").splitlines()
+    assert lines
+    assert all(line.startswith("deb http") for line in lines)
+    assert all(line.endswith(" main contrib") for line in lines)
+    releases = {line.split()[2] for line in lines}
+    assert "trixie" in releases
+    assert releases <= {"trixie", "trixie-updates", "trixie-security"}
+
+
+def test_bootstrap_without_a_release_says_how_to_call_it() -> None:
+    done = subprocess.run([BOOTSTRAP], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "CODENAME" in done.stderr
+    assert done.stdout == ""
+
+
+def _bootstrap(*arguments: str) -> str:
+    return subprocess.run(
+        [BOOTSTRAP, *arguments], capture_output=True, text=True, check=True
+    ).stdout
+
+
+def _in_sandbox(ref: str, *command: str) -> str:
+    """What a command of the image prints, where it has no more rights than in a sandbox."""
+    options = ("--user=123456:123456", "--read-only", "--network=none", "--cap-drop=ALL")
+    return docker("run", "--rm", *options, f"--entrypoint={command[0]}", ref, *command[1:])
