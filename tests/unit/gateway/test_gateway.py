@@ -174,6 +174,7 @@ async def test_a_bug_in_the_gateway_is_a_masked_500(http, monkeypatch):
     monkeypatch.setattr(HttpMetrics, "exposition", broken)
     async with http.get("/metrics") as response:
         assert response.status == 500
+        assert response.headers["Connection"] == "close"
         answer = await response.json()
     assert answer["error"]["status"] == "INTERNAL"
     assert "secret" not in str(answer)
