@@ -14,7 +14,6 @@ from executor_server.engine.client import EngineAddressError
 from executor_server.image_command import make_images
 from executor_server.languages import LanguageFileError
 from executor_server.log import configure
-from executor_server.server import AddressInUseError
 from executor_server.service_process import run_service
 from executor_server.settings import Settings, SettingsError
 
@@ -34,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         values, origins = settings.load(flags, arguments.config)
         configure(values.v, values.log_format)
         return _run(arguments.command, values, origins)
-    except (SettingsError, LanguageFileError, EngineAddressError, AddressInUseError) as failure:
+    except (SettingsError, LanguageFileError, EngineAddressError, OSError) as failure:
         sys.stderr.write(f"code-executor: {failure}\n")
         return _USAGE_ERROR
 

@@ -9,6 +9,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from executor_server.compile_cache import Compiled
 from executor_server.errors import SandboxError, SandboxStartError, UnavailableError
 from executor_server.image_values import State
 from executor_server.model import (
@@ -37,6 +38,7 @@ from executor_server.verdict import verdict
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator
 
+    from executor_server.compile_cache import CompileCache
     from executor_server.image_values import ImageState
     from executor_server.images import ImageStore
     from executor_server.languages import CompileStage
@@ -61,12 +63,18 @@ class Executor:
     """Runs programs: takes a place, asks the pool for sandboxes, says what happens as events."""
 
     def __init__(
-        self, scheduler: Scheduler, pool: Pool, images: ImageStore, observer: Observer
+        self,
+        scheduler: Scheduler,
+        pool: Pool,
+        images: ImageStore,
+        cache: CompileCache,
+        observer: Observer,
     ) -> None:
         """Put the layers below together."""
         self._scheduler = scheduler
         self._pool = pool
         self._images = images
+        self._cache = cache
         self._observer = observer
 
     async def execute(
@@ -78,7 +86,9 @@ class Executor:
         infrastructure broke.
         """
         state = self._ready(program)
-        execution = _Execution(secrets.token_hex(16), program, state, self._pool)
+        execution = _Execution(
+            secrets.token_hex(16), program, caller, state, self._pool, self._cache
+        )
         async with contextlib.AsyncExitStack() as stack:
             execution.queued = await stack.enter_async_context(self._scheduler.place(caller))
             stack.enter_context(self._recorded(execution, caller))
@@ -118,9 +128,20 @@ class Executor:
 class _Execution:
     """The state of one execution, from its first stage to its outcome."""
 
-    def __init__(self, identity: str, program: Program, images: ImageState, pool: Pool) -> None:
+    def __init__(
+        self,
+        identity: str,
+        program: Program,
+        caller: Caller,
+        images: ImageState,
+        pool: Pool,
+        cache: CompileCache,
+    ) -> None:
         self.id = identity
         self.program = program
+        self._caller = caller
+        self._cache = cache
+        self._cached = False
         self.queued = 0.0
         self.outcome: Outcome | None = None
         self._images = images
@@ -151,10 +172,14 @@ class _Execution:
                 yield event
 
     async def _compile(self, stage: CompileStage) -> AsyncGenerator[ExecutionEvent, None]:
-        """The compiler's command. Its artifact is kept where it succeeded."""
-        fold = _Fold()
+        """The compiler's command, or what it made of the same source before."""
         spec = compile_spec(stage, self._images)
         command = compile_command(self.program, stage, self._images)
+        key = self._cache.key(self._caller, self._language.image_digest, spec, command)
+        if found := await self._cache.find(key):
+            self._cached, self._compiled, self._artifact = True, found.stage, found.artifact
+            return
+        fold = _Fold()
         async with aclosing(self._in_sandbox(spec, command)) as events:
             async for event, _ in events:
                 if isinstance(event, Running):
@@ -165,6 +190,8 @@ class _Execution:
         if status is Status.OK:
             status = self._keep(fold.files, stage)
         self._compiled = Stage(status, result, bytes(fold.stdout), bytes(fold.stderr))
+        if status is Status.OK:
+            await self._cache.keep(key, Compiled(self._compiled, self._artifact))
 
     def _keep(self, files: list[CollectedFile], stage: CompileStage) -> Status:
         if any(file.state is CollectState.PAST_CAP for file in files):
@@ -236,7 +263,8 @@ class _Execution:
                     yield event, sandbox
 
     def _end(self, status: Status, run: Stage | None) -> Outcome:
-        stages = [stage for stage in (self._compiled, run) if stage is not None]
+        compiled = None if self._cached else self._compiled
+        stages = [stage for stage in (compiled, run) if stage is not None]
         self.outcome = Outcome(
             execution_id=self.id,
             language=self._language,
@@ -247,14 +275,20 @@ class _Execution:
             stderr_truncated=self._truncated[Stream.STDERR],
             timings=Timings(
                 warm=self._warm,
+                compile_cached=self._cached,
                 queue_seconds=self.queued,
                 setup_seconds=self._setup,
-                compile_seconds=self._compiled.result.wall_seconds if self._compiled else 0.0,
+                compile_seconds=self._compile_seconds(),
                 run_seconds=run.result.wall_seconds if run else 0.0,
                 collect_seconds=sum(stage.result.collect_seconds for stage in stages),
             ),
         )
         return self.outcome
+
+    def _compile_seconds(self) -> float:
+        if self._compiled is None or self._cached:
+            return 0.0
+        return self._compiled.result.wall_seconds
 
 
 @dataclass(slots=True)

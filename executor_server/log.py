@@ -68,7 +68,14 @@ class LogObserver(Observer):
         if outcome is None:
             self._log.warning("execution failed", error=record.error, **fields)
             return
-        fields |= {"status": outcome.status.name, "queue_seconds": outcome.timings.queue_seconds}
+        timings = outcome.timings
+        fields |= {
+            "status": outcome.status.name,
+            "queue_seconds": round(timings.queue_seconds, 6),
+            "setup_seconds": round(timings.setup_seconds, 6),
+            "warm": timings.warm,
+            "compile_cached": timings.compile_cached,
+        }
         for name, stage in (("compile", outcome.compile), ("run", outcome.run)):
             if stage is not None:
                 fields[name] = _usage(stage)
@@ -78,6 +85,10 @@ class LogObserver(Observer):
         """Tell of it."""
         name = caller.name if caller else ""
         self._log.info("refused", caller=name, code=code, reason=reason, message=message)
+
+    def warn(self, message: str) -> None:
+        """Tell of it."""
+        self._log.warning(message)
 
     def internal_error(self, execution_id: str, error: BaseException) -> None:
         """Tell of it with everything that the caller does not see."""

@@ -252,6 +252,8 @@ class Timings:
 
     warm: bool = False
     """Every sandbox had waited before it was asked for."""
+    compile_cached: bool = False
+    """The artifact was made by an earlier execution."""
     queue_seconds: float = 0.0
     setup_seconds: float = 0.0
     compile_seconds: float = 0.0

@@ -102,6 +102,9 @@ class Observer:
     def frame(self, container: str, direction: str, name: str, size: int) -> None:
         """A frame came (``"in"``), or frames of ``size`` bytes were sent; only where tracing is on."""
 
+    def warn(self, message: str) -> None:
+        """Something that an operator should know; the service goes on."""
+
     def internal_error(self, execution_id: str, error: BaseException) -> None:
         """Something broke that is our fault; the caller sees only the id."""
 

@@ -11,10 +11,12 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
 from grpc_health.v1.health import aio as grpc_health_aio
 
+from executor_server.compile_cache import CompileCache
 from executor_server.engine.client import EngineAddress, EngineClient
 from executor_server.engine.containers import Containers
 from executor_server.engine.events import EngineEvents
 from executor_server.engine.images import EngineImages
+from executor_server.engine.profile import MIB
 from executor_server.errors import EngineError
 from executor_server.execution import Executor
 from executor_server.health import Health
@@ -77,6 +79,13 @@ class ExecutorServer:
         self.images = ImageStore(
             EngineImages(self._engine), self._languages, paths, observer, host_environment()
         )
+        self._cache = CompileCache(
+            settings.compile_cache_dir.expanduser(),
+            settings.compile_cache_mb * MIB,
+            shared=settings.compile_cache_shared,
+        )
+        if reason := self._cache.open():
+            observer.warn(reason)
         self.health = Health(self._engine, self.images, observer)
         self.port = 0
         """Port of gRPC that is really listened on, once started."""
@@ -145,7 +154,7 @@ class ExecutorServer:
         await self._grpc.start()
 
     def _servicer(self) -> Servicer:
-        executor = Executor(self._scheduler, self._pool, self.images, self._observer)
+        executor = Executor(self._scheduler, self._pool, self.images, self._cache, self._observer)
         reader = RequestReader(self._settings, self._languages, self.images)
         return Servicer(
             self._settings,

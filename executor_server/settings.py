@@ -88,6 +88,17 @@ class Settings(BaseSettings):
         0,
         description="sandboxes that are made at once; 0: two for each core of the engine's machine",
     )
+    compile_cache_dir: Path = Field(
+        Path("~/.cache/code-executor"), description="folder of the artifacts of compilations"
+    )
+    compile_cache_mb: Annotated[int, Field(ge=0)] = Field(
+        256, description="size of the compile cache in MiB; 0: every program is compiled"
+    )
+    compile_cache_shared: bool = Field(
+        False,
+        description="let callers have each other's artifacts; the time of an answer then tells "
+        "whether somebody has compiled the same source",
+    )
     queue_limit: Annotated[int, Field(ge=0)] = Field(
         128, description="executions that may wait for a place"
     )

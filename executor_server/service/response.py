@@ -118,6 +118,7 @@ def _timings(timings: Timings) -> pb.Timings:
         run_seconds=timings.run_seconds,
         collect_seconds=timings.collect_seconds,
         warm=timings.warm,
+        compile_cached=timings.compile_cached,
     )
 
 

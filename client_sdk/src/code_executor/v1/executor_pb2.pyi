@@ -466,6 +466,7 @@ class Timings(_message.Message):
     RUN_SECONDS_FIELD_NUMBER: _builtins.int
     COLLECT_SECONDS_FIELD_NUMBER: _builtins.int
     WARM_FIELD_NUMBER: _builtins.int
+    COMPILE_CACHED_FIELD_NUMBER: _builtins.int
     queue_seconds: _builtins.float
     """Waiting for a free place."""
     setup_seconds: _builtins.float
@@ -478,6 +479,10 @@ class Timings(_message.Message):
     """Reading what was left after the end: rest of the output, files, usage."""
     warm: _builtins.bool
     """Every sandbox of this execution had been started before it was asked for."""
+    compile_cached: _builtins.bool
+    """The same source was compiled before, and what was made then ran; the compile stage tells of that
+    compilation, and compile_seconds is 0.
+    """
     def __init__(
         self,
         *,
@@ -487,10 +492,11 @@ class Timings(_message.Message):
         run_seconds: _builtins.float = ...,
         collect_seconds: _builtins.float = ...,
         warm: _builtins.bool = ...,
+        compile_cached: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["collect_seconds", b"collect_seconds", "compile_seconds", b"compile_seconds", "queue_seconds", b"queue_seconds", "run_seconds", b"run_seconds", "setup_seconds", b"setup_seconds", "warm", b"warm"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collect_seconds", b"collect_seconds", "compile_cached", b"compile_cached", "compile_seconds", b"compile_seconds", "queue_seconds", b"queue_seconds", "run_seconds", b"run_seconds", "setup_seconds", b"setup_seconds", "warm", b"warm"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
