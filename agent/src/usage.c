@@ -1,7 +1,6 @@
 #include "usage.h"
 
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,6 +49,9 @@ static enum usage_source source = USAGE_RUSAGE;
 static int memory_fd = -1, cpu_fd = -1, oom_fd = -1;
 static struct counters before;
 static uint64_t peak;
+static int64_t sample_due_us, sample_interval_us;
+
+enum { SAMPLE_FIRST_US = 2 * US_PER_MS, SAMPLE_LAST_US = 50 * US_PER_MS };
 
 static bool number_in(const char *text, const char *key, uint64_t *value) {
     size_t size = key == NULL ? 0 : strlen(key);
@@ -139,6 +141,8 @@ enum usage_source usage_open(void) {
 
 void usage_begin(void) {
     before = (struct counters){.own_cpu_us = clock_of(CLOCK_PROCESS_CPUTIME_ID)};
+    sample_interval_us = SAMPLE_FIRST_US;
+    sample_due_us = clock_us() + sample_interval_us;
     if (source == USAGE_RUSAGE)
         return;
     read_memory(&before.memory);
@@ -146,18 +150,43 @@ void usage_begin(void) {
     read_oom_kills(&before.oom_kills);
 }
 
-void usage_sample_memory(void) {
+static void sample_memory(void) {
     uint64_t now;
     if (source != USAGE_RUSAGE && read_memory(&now) && now > before.memory && now - before.memory > peak)
         peak = now - before.memory;
 }
 
-uint64_t usage_cpu_us(pid_t pid) {
+/* `pid` is the main process, or 0 after it was reaped: without a cgroup its clock stands for the living. */
+static uint64_t cpu_since_begin(pid_t pid) {
     uint64_t all;
     if (source == USAGE_RUSAGE || !read_cpu(&all))
         return rusage_cpu_us(pid);
     uint64_t agent = before.cpu_us + clock_of(CLOCK_PROCESS_CPUTIME_ID) - before.own_cpu_us;
     return all > agent ? all - agent : 0;
+}
+
+int64_t usage_sample_due_us(void) {
+    return sample_due_us;
+}
+
+static int64_t smaller(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+
+bool usage_sample(int64_t now, pid_t pid, uint64_t cpu_limit_us) {
+    sample_memory();
+    int64_t wait = sample_interval_us;
+    sample_interval_us = smaller(sample_interval_us * 2, SAMPLE_LAST_US);
+    if (cpu_limit_us > 0) {
+        uint64_t used = cpu_since_begin(pid);
+        if (used > cpu_limit_us)
+            return true;
+        /* Soon enough for a limit that is close, where the command computes on one processor. */
+        if (cpu_limit_us - used < (uint64_t)wait)
+            wait = (int64_t)(cpu_limit_us - used);
+    }
+    sample_due_us = now + (wait > SAMPLE_FIRST_US ? wait : SAMPLE_FIRST_US);
+    return false;
 }
 
 static uint64_t largest_process(void) {
@@ -169,8 +198,8 @@ static uint64_t largest_process(void) {
 struct usage usage_end(void) {
     struct usage usage = {.source = source, .known = USAGE_KNOWS_CPU | USAGE_KNOWS_MEMORY};
     uint64_t oom_kills;
-    usage.cpu_us = usage_cpu_us(0);
-    usage_sample_memory();
+    usage.cpu_us = cpu_since_begin(0);
+    sample_memory();
     usage.memory_peak = peak > largest_process() ? peak : largest_process();
     if (source != USAGE_RUSAGE && read_oom_kills(&oom_kills)) {
         usage.known |= USAGE_KNOWS_OOM_KILLS;

@@ -2,6 +2,7 @@
 #ifndef AGENT_USAGE_H
 #define AGENT_USAGE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -21,12 +22,12 @@ enum usage_source usage_open(void);
 /* Remembers what the counters say before the command. */
 void usage_begin(void);
 
-/* Raises the peak to what the sandbox holds now. */
-void usage_sample_memory(void);
+/* When to sample next: often at first, as most commands are short, then every 50 ms. */
+int64_t usage_sample_due_us(void);
 
-/* CPU time of all processes of the sandbox since usage_begin, without the agent's own. `pid` is the
-   main process, or 0 after it was reaped: without a cgroup its clock stands for the living ones. */
-uint64_t usage_cpu_us(pid_t pid);
+/* Looks at memory for its peak and at CPU time. `pid` is the main process. True: the CPU time of all
+   processes since usage_begin, without the agent's own, is past `cpu_limit_us` (0: no limit). */
+bool usage_sample(int64_t now, pid_t pid, uint64_t cpu_limit_us);
 
 /* The figures at the end, when every process was reaped. */
 struct usage usage_end(void);

@@ -162,7 +162,7 @@ class Sandbox:
 
     def read_until(self, kind: int, seconds: float = PATIENCE_SECONDS) -> list[wire.Frame]:
         """Frames up to and with the first of a type."""
-        frames = []
+        frames: list[wire.Frame] = []
         while not frames or frames[-1].type != kind:
             frame = self.read_frame(seconds)
             assert frame is not None, f"the stream ended before a frame of type {kind:#x}"

@@ -112,7 +112,9 @@ def test_files_out(box: Sandbox) -> None:
     assert outcome["empty"] == wire.CollectedFile(wire.SENT, 0, 0, "empty", b"")
 
 
-def box_outcome(box: Sandbox, script: str, names: list[str], **limits: object) -> dict[str, wire.CollectedFile]:
+def box_outcome(
+    box: Sandbox, script: str, names: list[str], **limits: object
+) -> dict[str, wire.CollectedFile]:
     box.run("sh", "-c", script, collect=names, **limits)
     outcome = box.outcome()
     assert outcome.ended().exit_code == 0, outcome.stderr

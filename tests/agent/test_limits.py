@@ -162,6 +162,19 @@ def test_kill_ends_the_command_and_tells_so(sandbox: Sandbox) -> None:
     assert (result.cause, result.signal, result.stdout_total) == (wire.KILLED, 9, 6)
 
 
+def test_kill_after_the_end_lets_output_wait_no_longer(sandbox: Sandbox) -> None:
+    sandbox.hello()
+    sandbox.run("echo", "unread", stdout_credit=0)
+    sandbox.read_until(wire.STARTED)
+    with pytest.raises(TimeoutError):
+        sandbox.read_frame(seconds=0.2)
+    sandbox.send(wire.KILL)
+    begun = time.monotonic()
+    outcome = sandbox.outcome()
+    assert (outcome.ended().cause, outcome.ended().stdout_total) == (wire.EXITED, 7)
+    assert time.monotonic() - begun < 2
+
+
 def test_a_run_has_a_deadline_though_nobody_reads(start: Start) -> None:
     sandbox = start()
     sandbox.hello()

@@ -57,7 +57,9 @@ def test_a_fork_bomb_is_dead_before_the_result(sandbox: Sandbox) -> None:
 
 def test_orphans_are_reaped_while_the_command_runs(sandbox: Sandbox) -> None:
     sandbox.hello()
-    sandbox.run("sh", "-c", "for i in 1 2 3 4 5; do (sleep 0.05 &) ; done; sleep 0.4; echo; exec cat")
+    sandbox.run(
+        "sh", "-c", "for i in 1 2 3 4 5; do (sleep 0.05 &) ; done; sleep 0.4; echo; exec cat"
+    )
     sandbox.read_until(wire.DATA)
     assert len(sandbox.processes()) == 1  # the main one: no zombies of the others
     sandbox.send(wire.CLOSE)
@@ -109,7 +111,9 @@ def test_after_the_result_the_agent_waits_a_second_at_most(sandbox: Sandbox) -> 
 
 def test_output_written_just_before_the_end_is_complete(start: Start) -> None:
     for _ in range(20):
-        outcome = start().execute("sh", "-c", "head -c 60000 /dev/zero; head -c 60000 /dev/zero >&2")
+        outcome = start().execute(
+            "sh", "-c", "head -c 60000 /dev/zero; head -c 60000 /dev/zero >&2"
+        )
         assert (len(outcome.stdout), len(outcome.stderr)) == (60_000, 60_000)
 
 
