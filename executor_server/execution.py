@@ -6,11 +6,10 @@ import contextlib
 import secrets
 import time
 from contextlib import aclosing
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from executor_server.compile_cache import Compiled
-from executor_server.errors import SandboxError, SandboxStartError, UnavailableError
+from executor_server.errors import SandboxError, UnavailableError
 from executor_server.image_values import State
 from executor_server.model import (
     CollectedFile,
@@ -33,6 +32,7 @@ from executor_server.model import (
 from executor_server.observer import ExecutionRecord
 from executor_server.output import OutputEncoder
 from executor_server.plan import compile_command, compile_spec, run_command, run_spec
+from executor_server.sandbox_commands import CompilerFold, SandboxCommands
 from executor_server.verdict import verdict
 
 if TYPE_CHECKING:
@@ -44,19 +44,14 @@ if TYPE_CHECKING:
     from executor_server.languages import CompileStage
     from executor_server.model import (
         Caller,
-        Command,
         ExecutionEvent,
         Program,
-        SandboxEvent,
-        SandboxSpec,
     )
     from executor_server.observer import Observer
     from executor_server.pool import Pool
-    from executor_server.sandbox import Sandbox
     from executor_server.scheduler import Scheduler
 
 _RETRY_SECONDS = 5.0
-_ATTEMPTS = 2
 
 
 class Executor:
@@ -145,9 +140,7 @@ class _Execution:
         self.queued = 0.0
         self.outcome: Outcome | None = None
         self._images = images
-        self._pool = pool
-        self._setup = 0.0
-        self._warm = True
+        self._commands = SandboxCommands(pool)
         self._compiled: Stage | None = None
         self._artifact: tuple[InputFile, ...] = ()
         self._truncated = {Stream.STDOUT: False, Stream.STDERR: False}
@@ -179,8 +172,8 @@ class _Execution:
         if found := await self._cache.find(key):
             self._cached, self._compiled, self._artifact = True, found.stage, found.artifact
             return
-        fold = _Fold()
-        async with aclosing(self._in_sandbox(spec, command)) as events:
+        fold = CompilerFold()
+        async with aclosing(self._commands.events(spec, command)) as events:
             async for event, _ in events:
                 if isinstance(event, Running):
                     yield StageBegan(StageName.COMPILE)
@@ -210,7 +203,7 @@ class _Execution:
         command = run_command(program, self._images, self._artifact)
         encoders = {s: OutputEncoder(program.encoding, command.output_cap) for s in Stream}
         killed = False
-        async with aclosing(self._in_sandbox(spec, command)) as events:
+        async with aclosing(self._commands.events(spec, command)) as events:
             async for event, sandbox in events:
                 if isinstance(event, Running):
                     yield StageBegan(StageName.RUN)
@@ -235,33 +228,6 @@ class _Execution:
         )
         yield self._end(status, Stage(status, result))
 
-    async def _in_sandbox(
-        self, spec: SandboxSpec, command: Command
-    ) -> AsyncGenerator[tuple[SandboxEvent, Sandbox], None]:
-        """The events of a command; a sandbox that breaks before it has started anything is replaced."""
-        for attempt in range(1, _ATTEMPTS + 1):
-            try:
-                async with aclosing(self._attempt(spec, command)) as events:
-                    async for pair in events:
-                        yield pair
-            except SandboxStartError:
-                if attempt == _ATTEMPTS:
-                    raise
-            else:
-                return
-
-    async def _attempt(
-        self, spec: SandboxSpec, command: Command
-    ) -> AsyncGenerator[tuple[SandboxEvent, Sandbox], None]:
-        began = time.monotonic()
-        async with self._pool.lease(spec) as (sandbox, warm):
-            self._warm = self._warm and warm
-            async with aclosing(sandbox.run(command)) as events:
-                async for event in events:
-                    if isinstance(event, Running):
-                        self._setup += time.monotonic() - began
-                    yield event, sandbox
-
     def _end(self, status: Status, run: Stage | None) -> Outcome:
         compiled = None if self._cached else self._compiled
         stages = [stage for stage in (compiled, run) if stage is not None]
@@ -274,10 +240,10 @@ class _Execution:
             stdout_truncated=self._truncated[Stream.STDOUT],
             stderr_truncated=self._truncated[Stream.STDERR],
             timings=Timings(
-                warm=self._warm,
+                warm=self._commands.warm,
                 compile_cached=self._cached,
                 queue_seconds=self.queued,
-                setup_seconds=self._setup,
+                setup_seconds=self._commands.setup_seconds,
                 compile_seconds=self._compile_seconds(),
                 run_seconds=run.result.wall_seconds if run else 0.0,
                 collect_seconds=sum(stage.result.collect_seconds for stage in stages),
@@ -289,32 +255,6 @@ class _Execution:
         if self._compiled is None or self._cached:
             return 0.0
         return self._compiled.result.wall_seconds
-
-
-@dataclass(slots=True)
-class _Fold:
-    """Everything that a compiler says, in memory: its output is capped by the agent."""
-
-    stdout: bytearray = field(default_factory=bytearray)
-    stderr: bytearray = field(default_factory=bytearray)
-    files: list[CollectedFile] = field(default_factory=list)
-    last: CommandResult | None = None
-
-    def take(self, event: SandboxEvent) -> None:
-        match event:
-            case Output(Stream.STDOUT, data):
-                self.stdout += data
-            case Output(_, data):
-                self.stderr += data
-            case CollectedFile():
-                self.files.append(event)
-            case CommandResult():
-                self.last = event
-
-    @property
-    def result(self) -> CommandResult:
-        assert self.last is not None, "a sandbox ends its events with a result, or raises"
-        return self.last
 
 
 def _totals(result: CommandResult) -> tuple[tuple[Stream, int], tuple[Stream, int]]:
