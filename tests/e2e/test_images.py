@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -23,6 +24,10 @@ from tests.e2e.ready import BUSYBOX, ROOT, docker
 from tests.engine import Engine
 
 BOOTSTRAP = ROOT / "languages" / "base" / "bootstrap.sh"
+# Other tests may run on the same engine at the same time.
+TOY = f"toy{secrets.token_hex(3)}"
+OTHER = f"zother{secrets.token_hex(3)}"
+UNSAFE = f"code-executor-test/unsafe:{secrets.token_hex(3)}"
 SHIPPED = sorted(path.parent.name for path in ROOT.glob("languages/*/language.toml"))
 
 
@@ -136,7 +141,7 @@ def _shell_language(
     folder: Path,
     version: str = f'image = "{BUSYBOX}"',
     command: str = "echo 1.0",
-    name: str = "toy",
+    name: str = TOY,
 ) -> None:
     """One more language in the folder."""
     path = folder / name
@@ -173,24 +178,27 @@ async def _state_of_toy(
 ) -> ImageState:
     store, languages = _store(images, folder, environ=environ)
     await store.prepare()
-    return _states(store, languages)["toy 1"]
+    return _states(store, languages)[f"{TOY} 1"]
 
 
 @pytest.fixture(autouse=True)
 def _remove_toys(engine: Engine) -> Iterator[None]:
     yield
-    for name in ("toy", "toy-1-base"):
+    for name in (TOY, f"{TOY}-1-base", OTHER):
         found = docker("images", "--quiet", f"code-executor/{name}").split()
         if found:
             subprocess.run(["docker", "rmi", "--force", *found], capture_output=True, check=False)
 
 
-async def test_a_version_command_runs_hardened(engine_images: EngineImages, folder: Path) -> None:
+async def test_a_version_command_runs_hardened(
+    engine: Engine, engine_images: EngineImages, folder: Path
+) -> None:
     command = 'touch /x 2>/dev/null && exit 9; echo "1.$(id -u).$(ls /sys/class/net | wc -l)"'
     _shell_language(folder, command=command)
     state = await _state_of_toy(engine_images, folder)
     assert (state.state, state.version) == (State.READY, "1.65534.1"), state.reason
-    assert docker("ps", "--all", "--quiet", "--filter=label=code-executor=version-probe") == ""
+    probes = ("ps", "--all", "--quiet", f"--filter=label=code-executor.image={BUSYBOX}")
+    engine.wait_until(lambda: not docker(*probes), 10, "no container of a version command is left")
 
 
 @pytest.mark.parametrize(
@@ -215,20 +223,19 @@ async def test_a_recipe_at_fault_is_quoted_and_the_others_go_on(
     engine_images: EngineImages, folder: Path
 ) -> None:
     _shell_language(folder, version='recipe = "Dockerfile"')
-    (folder / "toy" / "Dockerfile").write_text(
+    (folder / TOY / "Dockerfile").write_text(
         f"FROM {BUSYBOX}\nRUN echo the reason of it >&2; exit 3\n"
     )
-    _shell_language(folder, name="zother")
+    _shell_language(folder, name=OTHER)
     watcher = Watcher()
     store, languages = _store(engine_images, folder, watcher)
     await store.prepare()
     states = _states(store, languages)
-    assert states["toy 1"].state is State.FAILED
-    assert "the reason of it" in states["toy 1"].reason
-    assert "returned a non-zero code: 3" in states["toy 1"].reason
-    assert states["zother 1"].state is State.READY
-    assert [said.name for said in watcher.said if said.step is Step.FAILED] == ["toy 1"]
-    docker("rmi", *docker("images", "--quiet", "code-executor/zother").split())
+    assert states[f"{TOY} 1"].state is State.FAILED
+    assert "the reason of it" in states[f"{TOY} 1"].reason
+    assert "returned a non-zero code: 3" in states[f"{TOY} 1"].reason
+    assert states[f"{OTHER} 1"].state is State.READY
+    assert [said.name for said in watcher.said if said.step is Step.FAILED] == [f"{TOY} 1"]
 
 
 async def test_an_image_that_nobody_has_says_what_to_do(
@@ -247,10 +254,10 @@ async def test_an_image_that_nobody_has_says_what_to_do(
 async def test_an_image_that_brings_more_than_files_is_refused(
     engine_images: EngineImages, folder: Path, line: str, words: str
 ) -> None:
-    docker("build", "--tag=code-executor-test/unsafe:1", "-", stdin=f"FROM {BUSYBOX}\n{line}\n")
-    _shell_language(folder, version='image = "code-executor-test/unsafe:1"')
+    docker("build", f"--tag={UNSAFE}", "-", stdin=f"FROM {BUSYBOX}\n{line}\n")
+    _shell_language(folder, version="image = UNSAFE")
     state = await _state_of_toy(engine_images, folder)
-    docker("rmi", "code-executor-test/unsafe:1")
+    docker("rmi", UNSAFE)
     assert state.state is State.FAILED
     assert words in state.reason
 
@@ -261,7 +268,7 @@ async def test_a_proxy_reaches_the_build_and_stays_out_of_the_image(
     proxy = "http://proxy.invalid:3128"
     _shell_language(folder, version='recipe = "Dockerfile"')
     # Without the scheme: what the recipe itself says is in the image's history, and may be.
-    (folder / "toy" / "Dockerfile").write_text(
+    (folder / TOY / "Dockerfile").write_text(
         f"FROM {BUSYBOX}\n"
         'RUN test "${http_proxy#http://}" = proxy.invalid:3128 && test "$HTTP_PROXY" = "$http_proxy"\n'
     )
