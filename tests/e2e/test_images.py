@@ -255,7 +255,7 @@ async def test_an_image_that_brings_more_than_files_is_refused(
     engine_images: EngineImages, folder: Path, line: str, words: str
 ) -> None:
     docker("build", f"--tag={UNSAFE}", "-", stdin=f"FROM {BUSYBOX}\n{line}\n")
-    _shell_language(folder, version="image = UNSAFE")
+    _shell_language(folder, version=f'image = "{UNSAFE}"')
     state = await _state_of_toy(engine_images, folder)
     docker("rmi", UNSAFE)
     assert state.state is State.FAILED
