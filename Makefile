@@ -11,7 +11,7 @@ TOOLS := .tools/.installed
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run images demo test test-unit lint proto lock docker engine packages clean
+.PHONY: help run images demo test test-unit lint proto lock docker wheels engine packages clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -40,8 +40,11 @@ proto: $(VENV) ## Generate everything that is made from the proto
 lock: $(VENV) ## Lock the dependencies by their hashes (ARGS=--upgrade moves the versions)
 	@deploy/lock.sh $(ARGS)
 
-docker: $(VENV) engine ## Build the service's own container image, code-executor
-	@deploy/docker.sh
+docker: wheels ## Build the service's own container image, code-executor
+	docker build --tag code-executor .
+
+wheels: $(VENV) engine ## Fetch what `docker build` needs, where pip cannot reach its index from a build
+	@deploy/wheels.sh
 
 engine: $(VENV) ## Find a container engine, or install and start one
 	@deploy/engine.sh $(ARGS)

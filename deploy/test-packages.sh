@@ -9,7 +9,7 @@ if ! command -v docker >/dev/null; then
 fi
 
 # The agent is built against both C libraries, by both compilers, with sanitizers and a fuzzer.
-# The tests unshare namespaces, ask libseccomp for numbers, and speak REST with curl.
+# The tests unshare namespaces, ask libseccomp for numbers, speak REST with curl, and compose.
 deploy/apt-install.sh \
-    ca-certificates clang curl gcc libc6-dev libclang-rt-dev libseccomp2 linux-libc-dev musl-tools \
+    ca-certificates clang curl docker-compose gcc libc6-dev libclang-rt-dev libseccomp2 linux-libc-dev musl-tools \
     procps shellcheck util-linux
