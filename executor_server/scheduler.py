@@ -110,6 +110,7 @@ class Scheduler:
             self._left(name)
         elif waiter.done() and not waiter.cancelled() and waiter.exception() is None:
             self._release()
+        self._tell()
 
     def _release(self) -> None:
         while self._turns:
