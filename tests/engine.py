@@ -34,12 +34,17 @@ class Engine:
     def running(self, instance: str, word: str) -> str | None:
         """Id of the container of this service in which a command with this word runs."""
         for container in self.containers(instance):
-            try:
-                if word in self._docker("top", container, "-eo", "args"):
-                    return container
-            except subprocess.CalledProcessError:
-                continue  # not started yet, or gone meanwhile
+            if word in self._processes(container):
+                return container
         return None
+
+    def _processes(self, container: str) -> str:
+        try:
+            return self._docker("top", container, "-eo", "pid,args")
+        except subprocess.CalledProcessError as failure:
+            if "is not running" in failure.stderr or "No such container" in failure.stderr:
+                return ""  # not started yet, or gone meanwhile
+            raise AssertionError(failure.stderr) from failure
 
     def inspect(self, container: str) -> dict[str, Any]:
         """Everything that the engine knows of a container."""
