@@ -17,7 +17,7 @@ from executor_server.engine.images import EngineImages
 from executor_server.image_values import ImagePaths, ImageProgress, ImageState, State, Step
 from executor_server.images import ImageStore
 from executor_server.language_file import load_languages
-from executor_server.languages import Languages
+from executor_server.languages import Languages, Sizing
 from executor_server.observer import Observer
 from tests.e2e import ready
 from tests.e2e.ready import BUSYBOX, ROOT, docker
@@ -28,6 +28,8 @@ BOOTSTRAP = ROOT / "languages" / "base" / "bootstrap.sh"
 TOY = f"toy{secrets.token_hex(3)}"
 OTHER = f"zother{secrets.token_hex(3)}"
 UNSAFE = f"code-executor-test/unsafe:{secrets.token_hex(3)}"
+OLD_GO = f"code-executor-test/go:{secrets.token_hex(3)}"
+SANDBOX = ("--user=123456:123456", "--read-only", "--network=none", "--cap-drop=ALL")
 SHIPPED = sorted(path.parent.name for path in ROOT.glob("languages/*/language.toml"))
 
 
@@ -298,6 +300,32 @@ async def test_a_shipped_image_holds_nothing_that_it_should_not(
     )
 
 
+async def test_go_compiles_in_an_image_that_is_weeks_old(engine_images: EngineImages) -> None:
+    """Go tidies up an old cache, and a sandbox lets it write nothing there."""
+    store, languages = _store(engine_images, ROOT / "languages")
+    await store.prepare()
+    go = languages.find("go")
+    assert go is not None
+    version = go.versions[0]
+    image = store.state(go, version).compile
+    assert image is not None
+    assert version.compile is not None
+    age = (
+        "cd /var/cache/go-build && find . -type f -exec touch -d '40 days ago' {} +;"
+        "[ -h trim.txt ] || echo 1000000 > trim.txt"
+    )
+    docker("build", f"--tag={OLD_GO}", "-", stdin=f"FROM {image.ref}\nUSER 0\nRUN {age}\n")
+    argv = version.compile.argv(Sizing(1.0, 512))
+    env = {**version.compile.environment(Sizing(1.0, 512)), "HOME": "/box"}
+    box = ("--tmpfs=/box:uid=123456", "--tmpfs=/tmp:uid=123456", "--workdir=/box", "--interactive")
+    lay_in = 'cat > main.go && "$@" && wc -c < program'
+    options = (*SANDBOX, *box, *(f"--env={name}={value}" for name, value in env.items()))
+    command = ("--entrypoint=sh", OLD_GO, "-c", lay_in, "sh", *argv)
+    size = docker("run", "--rm", *options, *command, stdin=go.example)
+    docker("rmi", OLD_GO)
+    assert int(size) > 100_000
+
+
 def test_bootstrap_asks_the_release_that_it_is_told() -> None:
     lines = _bootstrap("--sources", "trixie", "main", "contrib").splitlines()
     assert lines
@@ -323,5 +351,4 @@ def _bootstrap(*arguments: str) -> str:
 
 def _in_sandbox(ref: str, *command: str) -> str:
     """What a command of the image prints, where it has no more rights than in a sandbox."""
-    options = ("--user=123456:123456", "--read-only", "--network=none", "--cap-drop=ALL")
-    return docker("run", "--rm", *options, f"--entrypoint={command[0]}", ref, *command[1:])
+    return docker("run", "--rm", *SANDBOX, f"--entrypoint={command[0]}", ref, *command[1:])
