@@ -51,7 +51,9 @@ def _latency(results: Results, limits: str) -> str:
     found = _of(results, limits)
     if not found:
         return ""
-    names = [n for n in (BARE, GRPC, REST, AGAIN, DOCKER) if any(n in each.subjects for each in found)]
+    names = [
+        n for n in (BARE, GRPC, REST, AGAIN, DOCKER) if any(n in each.subjects for each in found)
+    ]
     series = [
         Series(
             name,
@@ -62,7 +64,9 @@ def _latency(results: Results, limits: str) -> str:
     ]
     values = [v for each in series for v in (*each.values, *each.high) if v is not None]
     axis = Axis("ms, p50 with whiskers to p99", max(values) * _HEADROOM, True, min(values) / 1.5)
-    chart = Chart(f"Hello world, {limits}", [l.program for each in found], axis, foot=_foot(results))
+    chart = Chart(
+        f"Hello world, {limits}", [each.program for each in found], axis, foot=_foot(results)
+    )
     return chart.bars(series)
 
 

@@ -14,8 +14,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from bench.results import CpuSplit, IdleSandbox, Latency, LoadPoint, PeerResult, Results
-    from bench.results import Throughput
+    from bench.results import (
+        CpuSplit,
+        IdleSandbox,
+        Latency,
+        LoadPoint,
+        PeerResult,
+        Results,
+        Throughput,
+    )
     from bench.rows import Row
     from bench.stats import Estimate
 
@@ -108,11 +115,11 @@ def idle_line(idle: IdleSandbox) -> str:
 
 def peer_line(peer: PeerResult) -> str:
     """One peer, or why it is not there."""
-    if peer.latency is None or peer.to_bare is None:
+    if peer.latency is None or peer.to_service is None:
         return f"  {peer.name:<14} left out: {peer.left_out}"
     return (
         f"  {peer.name:<14} p50 {peer.latency.p50 * 1000:8.1f} ms  "
-        f"{_spread(peer.to_bare)} of the same command on the host"
+        f"{_spread(peer.to_service)} of the service's"
     )
 
 

@@ -157,8 +157,10 @@ class PeerResult:
     name: str
     left_out: str = ""
     latency: Summary | None = None
-    to_bare: Estimate | None = None
-    """As a multiple of the same command in a process loop on the host."""
+    service: Summary | None = None
+    """The service over gRPC, in turns with it."""
+    to_service: Estimate | None = None
+    """Its median as a multiple of the service's."""
 
 
 @dataclass(slots=True)

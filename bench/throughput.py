@@ -58,6 +58,12 @@ async def _sustained(session: Session, service: RunningService) -> Load:
     return load
 
 
+async def sustained_rate(session: Session) -> float:
+    """One window of it, for a run that does not measure it against the ceiling."""
+    async with session.service() as service:
+        return (await _sustained(session, service)).rate
+
+
 async def measure_growth(session: Session) -> AsyncIterator[LoadPoint]:
     """One client, two, four ...: what more of them bring, and what they wait."""
     async with session.service() as service:
