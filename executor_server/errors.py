@@ -36,6 +36,17 @@ class UnavailableError(Exception):
         self.retry_after_seconds = retry_after_seconds
 
 
+class DeadlineError(Exception):
+    """The caller's own deadline comes before the execution could start. Nothing was started."""
+
+    def __init__(self, waiting: int, expected_seconds: float) -> None:
+        """Take how many are waiting and how long it would take."""
+        super().__init__(
+            f"{waiting} executions are waiting; this one would start in about "
+            f"{expected_seconds:.1f} s, after the call's deadline"
+        )
+
+
 class EngineError(Exception):
     """A call to the engine failed, or did not answer in time."""
 

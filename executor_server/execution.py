@@ -31,7 +31,7 @@ from executor_server.model import (
 )
 from executor_server.observer import ExecutionRecord
 from executor_server.output import OutputEncoder
-from executor_server.plan import compile_command, compile_spec, run_command, run_spec
+from executor_server.plan import claim, compile_command, compile_spec, run_command, run_spec
 from executor_server.sandbox_commands import CompilerFold, SandboxCommands
 from executor_server.verdict import verdict
 
@@ -73,19 +73,20 @@ class Executor:
         self._observer = observer
 
     async def execute(
-        self, program: Program, caller: Caller
+        self, program: Program, caller: Caller, deadline: float | None = None
     ) -> AsyncGenerator[ExecutionEvent, None]:
         """Run one program. The last event is an Outcome. Use it within ``aclosing``.
 
-        Raises UnavailableError where nothing was started, SandboxError and EngineError where the
-        infrastructure broke.
+        ``deadline`` is the caller's, monotonic. Raises UnavailableError and DeadlineError where nothing
+        was started, SandboxError and EngineError where the infrastructure broke.
         """
         state = self._ready(program)
         execution = _Execution(
             secrets.token_hex(16), program, caller, state, self._pool, self._cache
         )
         async with contextlib.AsyncExitStack() as stack:
-            execution.queued = await stack.enter_async_context(self._scheduler.place(caller))
+            place = self._scheduler.place(caller, claim(program), deadline)
+            execution.queued = await stack.enter_async_context(place)
             stack.enter_context(self._recorded(execution, caller))
             events = await stack.enter_async_context(aclosing(execution.events()))
             async for event in events:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from executor_server.image_values import State
 from executor_server.languages import Sizing
 from executor_server.model import Command, Overflow, SandboxSpec, WaitingProcess
+from executor_server.scheduler import Claim
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -100,6 +101,16 @@ def run_command(program: Program, images: ImageState, artifact: tuple[InputFile,
         output_cap=limits.output_limit_bytes,
         kill_on_overflow=program.overflow is Overflow.KILL,
         waiting=stage.waiting is not None and not stage.waiting.must_start_cold(program),
+    )
+
+
+def claim(program: Program) -> Claim:
+    """What the execution may use at once: its stages follow one another."""
+    limits, stage = program.limits, program.version.compile
+    if stage is None:
+        return Claim(limits.cpu_limit, limits.memory_limit_mb)
+    return Claim(
+        max(limits.cpu_limit, stage.cpu_limit), max(limits.memory_limit_mb, stage.memory_limit_mb)
     )
 
 

@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 import time
 from collections import OrderedDict, deque
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from executor_server.errors import UnavailableError
+from executor_server.errors import DeadlineError, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -16,47 +17,88 @@ if TYPE_CHECKING:
     from executor_server.model import Caller
     from executor_server.observer import Observer
 
+# Weight of the newest execution in the mean time that one holds its place.
+_NEWEST = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What one execution may use at once: its largest stage."""
+
+    cpus: float
+    memory_mb: int
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """What the engine's machine has for executions, and how many may wait for it."""
+
+    places: int
+    """Executions at once."""
+    cpus: float
+    """Cores of all running executions together."""
+    memory_mb: int
+    """Memory limits of all running executions together, in MiB."""
+    queue_limit: int
+    queue_seconds: float
+    """The longest that an execution may wait."""
+
+
+@dataclass(eq=False, slots=True)
+class _Waiter:
+    claim: Claim
+    granted: asyncio.Future[None] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+
 
 class Scheduler:
-    """A bounded number of places and a bounded queue before them.
+    """A bounded number of executions and a bounded queue before them.
 
     Callers take turns: one with a hundred executions waiting delays another's first by one place only.
-    Executions of one caller are first come, first served.
+    Executions of one caller are first come, first served, and one that does not fit yet is not overtaken.
     """
 
-    def __init__(
-        self, places: int, queue_limit: int, queue_seconds: float, observer: Observer
-    ) -> None:
-        """``queue_seconds``: the longest that an execution may wait for its place."""
-        self._free = places
-        self._places = places
-        self._queue_limit = queue_limit
-        self._queue_seconds = queue_seconds
+    def __init__(self, capacity: Capacity, observer: Observer) -> None:
+        """Nothing runs yet."""
+        self._capacity = capacity
         self._observer = observer
-        self._turns: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
+        self._running = 0
+        self._cpus = 0.0
+        self._memory_mb = 0
+        self._turns: OrderedDict[str, deque[_Waiter]] = OrderedDict()
         self._waiting = 0
+        self._mean_seconds = 0.0
         self._draining = False
         self._all_free = asyncio.Event()
         self._all_free.set()
 
     @contextlib.asynccontextmanager
-    async def place(self, caller: Caller) -> AsyncIterator[float]:
-        """Hold a place; yields the seconds that were spent waiting. Raises UnavailableError at once."""
+    async def place(
+        self, caller: Caller, claim: Claim, deadline: float | None = None
+    ) -> AsyncIterator[float]:
+        """Hold a place; yields the seconds that were spent waiting.
+
+        ``deadline`` is monotonic: who will not be served before it is refused at once.
+        Raises UnavailableError, DeadlineError.
+        """
         began = time.monotonic()
-        await self._acquire(caller)
+        await self._acquire(caller, claim, deadline)
+        held = time.monotonic()
         self._tell()
         try:
-            yield time.monotonic() - began
+            yield held - began
         finally:
-            self._release()
+            self._learn(time.monotonic() - held)
+            self._release(claim)
             self._tell()
 
     def drain(self) -> None:
         """Refuse everything from now on, also what waits."""
         self._draining = True
         for waiter in [waiter for queue in self._turns.values() for waiter in queue]:
-            if not waiter.done():
-                waiter.set_exception(_draining())
+            if not waiter.granted.done():
+                waiter.granted.set_exception(_draining())
 
     async def idle(self, seconds: float) -> bool:
         """Wait until nothing runs; False where that takes longer than ``seconds``."""
@@ -67,60 +109,89 @@ class Scheduler:
             return False
         return True
 
-    async def _acquire(self, caller: Caller) -> None:
+    async def _acquire(self, caller: Caller, claim: Claim, deadline: float | None) -> None:
         if self._draining:
             raise _draining()
-        if self._free > 0:
-            self._free -= 1
+        if not self._waiting and self._fits(claim):
+            self._hold(claim)
             return
-        if self._waiting >= self._queue_limit:
+        if self._waiting >= self._capacity.queue_limit:
             raise UnavailableError(
                 "QUEUE_FULL",
-                f"{self._places} executions are running and {self._queue_limit} are waiting",
-                1.0,
+                f"{self._running} executions are running and {self._waiting} are waiting",
+                max(1.0, self._expected_wait()),
             )
-        await self._wait(caller.name)
+        if deadline is not None and time.monotonic() + self._expected_wait() > deadline:
+            raise DeadlineError(self._waiting, self._expected_wait())
+        await self._wait(caller.name, claim)
 
-    async def _wait(self, name: str) -> None:
-        waiter = self._join(name)
+    async def _wait(self, name: str, claim: Claim) -> None:
+        waiter = self._join(name, claim)
+        seconds = self._capacity.queue_seconds
         try:
-            async with asyncio.timeout(self._queue_seconds):
-                await waiter
+            async with asyncio.timeout(seconds):
+                await waiter.granted
         except TimeoutError:
             self._abandon(name, waiter)
-            raise UnavailableError(
-                "QUEUE_TIMEOUT", f"no place was free for {self._queue_seconds:g} s", 5.0
-            ) from None
+            message = f"no place was free for {seconds:g} s"
+            raise UnavailableError("QUEUE_TIMEOUT", message, 5.0) from None
         except BaseException:
             self._abandon(name, waiter)
             raise
 
-    def _join(self, name: str) -> asyncio.Future[None]:
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    def _join(self, name: str, claim: Claim) -> _Waiter:
+        waiter = _Waiter(claim)
         self._turns.setdefault(name, deque()).append(waiter)
         self._waiting += 1
         self._tell()
         return waiter
 
-    def _abandon(self, name: str, waiter: asyncio.Future[None]) -> None:
-        """Leave the queue; a place that was granted in the same moment goes to the next."""
+    def _abandon(self, name: str, waiter: _Waiter) -> None:
+        """Leave the queue; what was granted in the same moment goes to the next."""
         queue = self._turns.get(name, deque())
+        granted = waiter.granted
         if waiter in queue:
             queue.remove(waiter)
             self._left(name)
-        elif waiter.done() and not waiter.cancelled() and waiter.exception() is None:
-            self._release()
+            self._grant()
+        elif granted.done() and not granted.cancelled() and granted.exception() is None:
+            self._release(waiter.claim)
         self._tell()
 
-    def _release(self) -> None:
+    def _release(self, claim: Claim) -> None:
+        self._running -= 1
+        self._cpus -= claim.cpus
+        self._memory_mb -= claim.memory_mb
+        self._grant()
+
+    def _grant(self) -> None:
+        """Let in whoever is next, as long as they fit."""
         while self._turns:
             name, queue = next(iter(self._turns.items()))
-            waiter = queue.popleft()
+            waiter = queue[0]
+            if not waiter.granted.done():
+                if not self._fits(waiter.claim):
+                    return
+                self._hold(waiter.claim)
+                waiter.granted.set_result(None)
+            queue.popleft()
             self._left(name)
-            if not waiter.done():
-                waiter.set_result(None)
-                return
-        self._free += 1
+
+    def _fits(self, claim: Claim) -> bool:
+        """There is room for it; one that is larger than the whole machine runs alone."""
+        if not self._running:
+            return True
+        capacity = self._capacity
+        return (
+            self._running < capacity.places
+            and self._cpus + claim.cpus <= capacity.cpus + 1e-9
+            and self._memory_mb + claim.memory_mb <= capacity.memory_mb
+        )
+
+    def _hold(self, claim: Claim) -> None:
+        self._running += 1
+        self._cpus += claim.cpus
+        self._memory_mb += claim.memory_mb
 
     def _left(self, name: str) -> None:
         """One of this caller's is out of the queue: the others have their turn first."""
@@ -130,12 +201,20 @@ class Scheduler:
         else:
             del self._turns[name]
 
+    def _learn(self, seconds: float) -> None:
+        mean = self._mean_seconds
+        self._mean_seconds = mean + _NEWEST * (seconds - mean) if mean else seconds
+
+    def _expected_wait(self) -> float:
+        """Seconds until one that comes now would be let in, from how long the latest ones took."""
+        return self._mean_seconds * (self._waiting + 1) / max(1, self._running)
+
     def _tell(self) -> None:
-        if self._free == self._places:
-            self._all_free.set()
-        else:
+        if self._running:
             self._all_free.clear()
-        self._observer.queue_changed(self._waiting, self._places - self._free)
+        else:
+            self._all_free.set()
+        self._observer.queue_changed(self._waiting, self._running)
 
 
 def _draining() -> UnavailableError:

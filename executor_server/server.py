@@ -27,7 +27,7 @@ from executor_server.plan import default_specs
 from executor_server.pool import Pool, PoolLimits
 from executor_server.reaper import Reaper
 from executor_server.sandboxes import Sandboxes
-from executor_server.scheduler import Scheduler
+from executor_server.scheduler import Capacity, Scheduler
 from executor_server.service.reflection import add_reflection
 from executor_server.service.request import RequestReader
 from executor_server.service.servicer import SERVICE, Servicer
@@ -40,7 +40,10 @@ if TYPE_CHECKING:
     from executor_server.settings import Settings
 
 TRACE_VERBOSITY = 3
-_PLACES_PER_CORE = 4
+# Few programs use all the CPU that they may: twice the cores are given out.
+_CPU_OVERCOMMIT = 2.0
+_MEMORY_SHARE = 0.75
+_UNBOUNDED = 1_000_000
 # Measured: more at once only adds latency.
 _PACE_PER_CORE = 2
 # Engine shim, agent and container of one that waits, measured: 2.3 to 4.2.
@@ -107,10 +110,7 @@ class ExecutorServer:
             pace=self._settings.pool_pace or _PACE_PER_CORE * cores,
         )
         self._pool = Pool(self._sandboxes, limits, self._observer)
-        places = self._settings.places or _PLACES_PER_CORE * cores
-        self._scheduler = Scheduler(
-            places, self._settings.queue_limit, self._settings.queue_seconds, self._observer
-        )
+        self._scheduler = Scheduler(_capacity(self._settings, info), self._observer)
         self._reaper = Reaper(self._containers, self._sandboxes, self._observer)
         await self._serve()
         self._in_background(self._reaper.run())
@@ -138,7 +138,8 @@ class ExecutorServer:
         try:
             return await self._engine.info()
         except EngineError:
-            return {"NCPU": os.cpu_count() or 1}
+            memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+            return {"NCPU": os.cpu_count() or 1, "MemTotal": memory}
 
     async def _serve(self) -> None:
         options = [
@@ -215,6 +216,17 @@ class ExecutorServer:
         await self._reaper.try_sweep()
         await self._events.stop()
         await self._engine.close()
+
+
+def _capacity(settings: Settings, info: dict[str, Any]) -> Capacity:
+    memory_mb = int(_MEMORY_SHARE * info.get("MemTotal", 0)) // MIB
+    return Capacity(
+        places=settings.places or _UNBOUNDED,
+        cpus=settings.cpu_budget or _CPU_OVERCOMMIT * info.get("NCPU", 1),
+        memory_mb=settings.memory_budget_mb or memory_mb or _UNBOUNDED,
+        queue_limit=settings.queue_limit,
+        queue_seconds=settings.queue_seconds,
+    )
 
 
 def _bracketed(host: str) -> str:

@@ -79,7 +79,15 @@ class Settings(BaseSettings):
     agent_dir: Path = Field(_resource("agent"), description="folder of the agent's source")
 
     places: Annotated[int, Field(ge=0)] = Field(
-        0, description="executions at once; 0: four for each core of the engine's machine"
+        0, description="executions at once; 0: as many as CPU and memory allow"
+    )
+    cpu_budget: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        0.0, description="cores of all executions together; 0: twice what the engine's machine has"
+    )
+    memory_budget_mb: Annotated[int, Field(ge=0)] = Field(
+        0,
+        description="memory limits of all executions together in MiB; 0: three quarters of what the "
+        "engine's machine has",
     )
     pool_memory_mb: Annotated[int, Field(ge=0)] = Field(
         512, description="memory for sandboxes that wait for a request, in MiB; 0: none wait"

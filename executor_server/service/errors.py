@@ -11,6 +11,7 @@ from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2
 
 from executor_server.errors import (
+    DeadlineError,
     EngineError,
     InvalidRequestError,
     SandboxError,
@@ -100,6 +101,8 @@ def of(error: Exception, error_id: str) -> RpcError:
             return invalid(error)
         case UnavailableError():
             return unavailable(error.reason, str(error), error.retry_after_seconds)
+        case DeadlineError():
+            return RpcError(grpc.StatusCode.DEADLINE_EXCEEDED, "QUEUE_TOO_LONG", str(error))
         case EngineError(status=0):
             return unavailable("ENGINE_UNREACHABLE", "the container engine does not answer", 2.0)
         case SandboxError() | EngineError():

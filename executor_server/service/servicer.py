@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import secrets
+import time
 from contextlib import aclosing
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import unquote
@@ -86,7 +87,9 @@ class Servicer:
         """Run one program and fold what it says into one answer."""
         program = self._reader.read(request)
         self._health.require_engine()
-        async with aclosing(self._executor.execute(program, caller)) as events:
+        remaining = context.time_remaining()
+        deadline = None if remaining is None else time.monotonic() + remaining
+        async with aclosing(self._executor.execute(program, caller, deadline)) as events:
             return await response.fold(_committing(events, context), program.encoding)
 
     async def list_languages(
