@@ -6,86 +6,29 @@ import os
 import secrets
 import subprocess
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
-from executor_server.base_image import BaseImage
-from executor_server.engine.client import DEFAULT_HOST, EngineAddress, EngineClient
 from executor_server.engine.images import EngineImages
-from executor_server.image_values import ImagePaths, ImageProgress, ImageState, State, Step
-from executor_server.images import ImageStore
-from executor_server.language_file import load_languages
-from executor_server.languages import Languages, Sizing
-from executor_server.observer import Observer
-from tests.e2e import ready
-from tests.e2e.ready import BUSYBOX, ROOT, docker
+from executor_server.image_values import ImageState, State, Step
+from tests.e2e.images.ready import BUSYBOX, docker
+from tests.e2e.images.stores import BOOTSTRAP, Watcher, in_sandbox, states_of, store_of
 from tests.engine import Engine
 
-BOOTSTRAP = ROOT / "languages" / "base" / "bootstrap.sh"
 # Other tests may run on the same engine at the same time.
 TOY = f"toy{secrets.token_hex(3)}"
 OTHER = f"zother{secrets.token_hex(3)}"
 UNSAFE = f"code-executor-test/unsafe:{secrets.token_hex(3)}"
-OLD_GO = f"code-executor-test/go:{secrets.token_hex(3)}"
-SANDBOX = ("--user=123456:123456", "--read-only", "--network=none", "--cap-drop=ALL")
-SHIPPED = sorted(path.parent.name for path in ROOT.glob("languages/*/language.toml"))
-
-
-class Watcher(Observer):
-    """Keeps what is said of images."""
-
-    def __init__(self) -> None:
-        self.said: list[ImageProgress] = []
-
-    def image_progress(self, progress: ImageProgress) -> None:
-        self.said.append(progress)
-
-
-@pytest.fixture(scope="session")
-async def engine_images(engine: Engine) -> AsyncIterator[EngineImages]:
-    host = os.environ.get("DOCKER_HOST", DEFAULT_HOST)
-    client = EngineClient(EngineAddress(host, os.environ.get("DOCKER_CERT_PATH")), Observer())
-    yield EngineImages(client)
-    await client.close()
-
-
-@pytest.fixture(scope="session")
-async def ready_languages(
-    engine_images: EngineImages, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
-    """Folder with two versions of Python and the shell of busybox."""
-    await BaseImage(engine_images, BOOTSTRAP, os.environ).make()
-    ready.make_images()
-    return ready.languages(tmp_path_factory.mktemp("ready") / "languages")
-
-
-def _store(
-    images: EngineImages,
-    folder: Path,
-    watcher: Watcher | None = None,
-    environ: Mapping[str, str] = os.environ,
-) -> tuple[ImageStore, Languages]:
-    languages = load_languages(folder)
-    paths = ImagePaths(folder, ROOT / "agent")
-    return ImageStore(images, languages, paths, watcher or Watcher(), environ), languages
-
-
-def _states(store: ImageStore, languages: Languages) -> dict[str, ImageState]:
-    return {
-        f"{language.name} {version.version}": store.state(language, version)
-        for language in languages
-        for version in language.versions
-    }
 
 
 async def test_ready_images_run_sandboxes(
     engine_images: EngineImages, ready_languages: Path
 ) -> None:
-    store, languages = _store(engine_images, ready_languages)
+    store, languages = store_of(engine_images, ready_languages)
     await store.prepare()
-    states = _states(store, languages)
+    states = states_of(store, languages)
     assert {name: state.state for name, state in states.items()} == {
         "python 3.13": State.READY,
         "python 3.11": State.READY,
@@ -95,7 +38,7 @@ async def test_ready_images_run_sandboxes(
         assert state.image is not None
         assert state.version.startswith(f"{name.split()[1]}.")
         stat = ("stat", "-c", "%a %u:%g", "/.code-executor/agent", "/.code-executor", "/box")
-        modes = _in_sandbox(state.image.ref, *stat).splitlines()
+        modes = in_sandbox(state.image.ref, *stat).splitlines()
         assert modes == ["111 0:0", "755 0:0", "755 0:0"], "also where the image names another user"
         assert docker("inspect", "--format={{.Id}}", state.image.ref).strip() == state.image.digest
 
@@ -103,18 +46,18 @@ async def test_ready_images_run_sandboxes(
 async def test_the_agent_speaks_in_any_image(
     engine_images: EngineImages, ready_languages: Path
 ) -> None:
-    store, languages = _store(engine_images, ready_languages)
+    store, languages = store_of(engine_images, ready_languages)
     await store.prepare()
-    for state in _states(store, languages).values():
+    for state in states_of(store, languages).values():
         assert state.image is not None
-        hello = _in_sandbox(state.image.ref, "/.code-executor/agent", "5")
+        hello = in_sandbox(state.image.ref, "/.code-executor/agent", "5")
         assert store.agent_build_id in hello, "its first frame names its sources"
 
 
 async def test_a_version_selects_among_recipes_and_ready_images(
     engine_images: EngineImages, ready_languages: Path
 ) -> None:
-    store, languages = _store(engine_images, ready_languages)
+    store, languages = store_of(engine_images, ready_languages)
     await store.prepare()
     python = languages.find("py")
     assert python is not None
@@ -128,15 +71,15 @@ async def test_a_version_selects_among_recipes_and_ready_images(
 async def test_a_second_start_is_ready_at_once(
     engine_images: EngineImages, ready_languages: Path
 ) -> None:
-    first, languages = _store(engine_images, ready_languages)
+    first, languages = store_of(engine_images, ready_languages)
     await first.prepare()
     watcher = Watcher()
-    second, _ = _store(engine_images, ready_languages, watcher)
+    second, _ = store_of(engine_images, ready_languages, watcher)
     began = time.monotonic()
     await second.prepare()
     assert time.monotonic() - began < 5
     assert watcher.said == []
-    assert _states(second, languages) == _states(first, languages)
+    assert states_of(second, languages) == states_of(first, languages)
 
 
 def _shell_language(
@@ -178,9 +121,9 @@ def folder(ready_languages: Path, tmp_path: Path) -> Path:
 async def _state_of_toy(
     images: EngineImages, folder: Path, environ: Mapping[str, str] = os.environ
 ) -> ImageState:
-    store, languages = _store(images, folder, environ=environ)
+    store, languages = store_of(images, folder, environ=environ)
     await store.prepare()
-    return _states(store, languages)[f"{TOY} 1"]
+    return states_of(store, languages)[f"{TOY} 1"]
 
 
 @pytest.fixture(autouse=True)
@@ -230,9 +173,9 @@ async def test_a_recipe_at_fault_is_quoted_and_the_others_go_on(
     )
     _shell_language(folder, name=OTHER)
     watcher = Watcher()
-    store, languages = _store(engine_images, folder, watcher)
+    store, languages = store_of(engine_images, folder, watcher)
     await store.prepare()
-    states = _states(store, languages)
+    states = states_of(store, languages)
     assert states[f"{TOY} 1"].state is State.FAILED
     assert "the reason of it" in states[f"{TOY} 1"].reason
     assert "returned a non-zero code: 3" in states[f"{TOY} 1"].reason
@@ -278,77 +221,3 @@ async def test_a_proxy_reaches_the_build_and_stays_out_of_the_image(
     assert state.image is not None, state.reason
     told = docker("inspect", state.image.ref) + docker("history", "--no-trunc", state.image.ref)
     assert proxy not in told
-
-
-@pytest.mark.parametrize("name", [*SHIPPED, "run"])
-async def test_a_shipped_image_holds_nothing_that_it_should_not(
-    engine_images: EngineImages, name: str
-) -> None:
-    store, languages = _store(engine_images, ROOT / "languages")
-    await store.prepare()
-    ready_ones = [state for state in _states(store, languages).values() if state.run]
-    refs = {
-        image.ref for state in ready_ones for image in (state.image, state.run) if image is not None
-    }
-    (ref,) = [ref for ref in refs if ref.startswith(f"code-executor/{name}:")]
-    look = (
-        "find / -xdev -perm /6000; find / -xdev -type f -perm -o+w; ls /var/lib/apt/lists;"
-        "find /var/cache/apt -type f; grep -ril proxy /etc/apt"
-    )
-    assert (
-        docker("run", "--rm", "--network=none", "--entrypoint=sh", ref, "-c", f"{look}; true") == ""
-    )
-
-
-async def test_go_compiles_in_an_image_that_is_weeks_old(engine_images: EngineImages) -> None:
-    """Go tidies up an old cache, and a sandbox lets it write nothing there."""
-    store, languages = _store(engine_images, ROOT / "languages")
-    await store.prepare()
-    go = languages.find("go")
-    assert go is not None
-    version = go.versions[0]
-    image = store.state(go, version).compile
-    assert image is not None
-    assert version.compile is not None
-    age = (
-        "cd /var/cache/go-build && find . -type f -exec touch -d '40 days ago' {} +;"
-        "[ -h trim.txt ] || echo 1000000 > trim.txt"
-    )
-    docker("build", f"--tag={OLD_GO}", "-", stdin=f"FROM {image.ref}\nUSER 0\nRUN {age}\n")
-    argv = version.compile.argv(Sizing(1.0, 512))
-    env = {**version.compile.environment(Sizing(1.0, 512)), "HOME": "/box"}
-    box = ("--tmpfs=/box:uid=123456", "--tmpfs=/tmp:uid=123456", "--workdir=/box", "--interactive")
-    lay_in = 'cat > main.go && "$@" && wc -c < program'
-    options = (*SANDBOX, *box, *(f"--env={name}={value}" for name, value in env.items()))
-    command = ("--entrypoint=sh", OLD_GO, "-c", lay_in, "sh", *argv)
-    size = docker("run", "--rm", *options, *command, stdin=go.example)
-    docker("rmi", OLD_GO)
-    assert int(size) > 100_000
-
-
-def test_bootstrap_asks_the_release_that_it_is_told() -> None:
-    lines = _bootstrap("--sources", "trixie", "main", "contrib").splitlines()
-    assert lines
-    assert all(line.startswith("deb http") for line in lines)
-    assert all(line.endswith(" main contrib") for line in lines)
-    releases = {line.split()[2] for line in lines}
-    assert "trixie" in releases
-    assert releases <= {"trixie", "trixie-updates", "trixie-security"}
-
-
-def test_bootstrap_without_a_release_says_how_to_call_it() -> None:
-    done = subprocess.run([BOOTSTRAP], capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert "CODENAME" in done.stderr
-    assert done.stdout == ""
-
-
-def _bootstrap(*arguments: str) -> str:
-    return subprocess.run(
-        [BOOTSTRAP, *arguments], capture_output=True, text=True, check=True
-    ).stdout
-
-
-def _in_sandbox(ref: str, *command: str) -> str:
-    """What a command of the image prints, where it has no more rights than in a sandbox."""
-    return docker("run", "--rm", *SANDBOX, f"--entrypoint={command[0]}", ref, *command[1:])

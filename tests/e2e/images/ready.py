@@ -10,7 +10,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 OLD_DEBIAN = "code-executor-test/bookworm:1"
 OLD_PYTHON = "code-executor-test/python:3.11-bookworm"
