@@ -110,7 +110,7 @@ class BaseImage:
         try:
             await _ensure_mmdebstrap()
             with tempfile.TemporaryFile() as tar:
-                command = (str(self._bootstrap), CODENAME, *COMPONENTS)
+                command = ("sh", str(self._bootstrap), CODENAME, *COMPONENTS)
                 await _run(command, _BOOTSTRAP_SECONDS, tar)
                 tar.seek(0)
                 await self._engine.import_root(BASE_REF, tar, {BOOTSTRAPPED_LABEL: CODENAME})
@@ -127,7 +127,7 @@ class BaseImage:
         if BOOTSTRAPPED_LABEL in base.labels or shutil.which("apt-get") is None:
             return ()
         if self._host_sources is None:
-            ask = (str(self._bootstrap), "--sources", CODENAME, *COMPONENTS)
+            ask = ("sh", str(self._bootstrap), "--sources", CODENAME, *COMPONENTS)
             self._host_sources = tuple((await _run(ask, _HOST_SECONDS)).splitlines())
         lines = self._host_sources
         standard = all(any(host in line for host in _STANDARD_HOSTS) for line in lines)
