@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -320,3 +321,15 @@ def test_the_shipped_languages_answer_to_their_usual_names() -> None:
 
 def test_python_is_made_first() -> None:
     assert next(iter(load_languages(ROOT / "languages"))).name == "python"
+
+
+def test_the_versions_that_the_readme_shows_can_be_added_as_they_stand(tmp_path: Path) -> None:
+    folder = tmp_path / "languages"
+    shutil.copytree(ROOT / "languages", folder)
+    (shown,) = re.findall(r"```toml\n(.*?)```", (folder / "README.md").read_text(), re.DOTALL)
+    parts = re.findall(r"# (\w+)/language\.toml[^\n]*\n(.*?)(?=\n# |\Z)", shown, re.DOTALL)
+    for name, text in parts:
+        with (folder / name / "language.toml").open("a") as file:
+            file.write(f"\n{text}")
+    added = {language.name for language in load_languages(folder) if len(language.versions) == 2}
+    assert added == {name for name, _ in parts} >= {"python", "javascript", "java"}
