@@ -7,6 +7,7 @@ never clamped in silence.
 from __future__ import annotations
 
 import math
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from code_executor.v1 import executor_pb2 as pb
@@ -121,8 +122,10 @@ class _Reading:
         return data
 
     def _files(self, language: Language | None) -> tuple[InputFile, ...]:
-        entries = self._message.files
-        self._at_most("files", len(entries), self._settings.files_max, "files")
+        most = self._settings.files_max
+        self._at_most("files", len(self._message.files), most, "files")
+        # what is past a count is not looked at: millions of empty files fit into one request
+        entries = self._message.files[:most]
         files = tuple(InputFile(entry.path, _content(entry)) for entry in entries)
         total = sum(len(file.content) for file in files)
         self._at_most("files", total, self._settings.files_bytes_max, "bytes in all")
@@ -146,9 +149,11 @@ class _Reading:
         return names
 
     def _args_and_env(self) -> tuple[tuple[str, ...], dict[str, str]]:
-        args, env = tuple(self._message.args), dict(self._message.env)
-        self._at_most("args", len(args), self._settings.args_max, "arguments")
-        self._at_most("env", len(env), self._settings.env_max, "variables")
+        message, settings = self._message, self._settings
+        self._at_most("args", len(message.args), settings.args_max, "arguments")
+        self._at_most("env", len(message.env), settings.env_max, "variables")
+        args = tuple(message.args[: settings.args_max])
+        env = dict(islice(message.env.items(), settings.env_max))
         for index, value in enumerate(args):
             self._no_nul(f"args[{index}]", value)
         for name, value in env.items():
