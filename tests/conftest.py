@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.engine import Engine, EngineAbsentError
+from tests.engine import Engine, EngineRefusedError
 from tests.service import Service, running
 
 FIRST_LANGUAGES = ("python", "c")
@@ -21,7 +21,7 @@ def engine() -> Engine:
     engine = Engine()
     try:
         engine.version()
-    except EngineAbsentError as failure:
+    except (EngineRefusedError, OSError) as failure:
         pytest.fail(
             f"these tests need a container engine and none answers: {failure}. "
             "Start one, or set DOCKER_HOST; `make test` does it by itself.",

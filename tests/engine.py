@@ -11,20 +11,16 @@ from typing import Any
 INSTANCE_LABEL = "code-executor"
 
 
-class EngineAbsentError(Exception):
-    """No engine answers where DOCKER_HOST says, or the program `docker` is missing."""
+class EngineRefusedError(Exception):
+    """The program `docker` failed; the message is what it said."""
 
 
 class Engine:
     """Lists and inspects containers; knows nothing of the service but its labels."""
 
     def version(self) -> str:
-        """Version of the engine. Raises EngineAbsentError."""
-        try:
-            return self._docker("version", "--format={{.Server.Version}}").strip()
-        except (OSError, subprocess.SubprocessError) as failure:
-            said = getattr(failure, "stderr", "") or str(failure)
-            raise EngineAbsentError(said.strip()) from failure
+        """Version of the engine. Raises EngineRefusedError, or OSError where `docker` is missing."""
+        return self._docker("version", "--format={{.Server.Version}}").strip()
 
     def containers(self, instance: str) -> list[str]:
         """Full ids of the containers of one service, in any state."""
@@ -41,10 +37,10 @@ class Engine:
     def _processes(self, container: str) -> str:
         try:
             return self._docker("top", container, "-eo", "pid,args")
-        except subprocess.CalledProcessError as failure:
-            if "is not running" in failure.stderr or "No such container" in failure.stderr:
+        except EngineRefusedError as failure:
+            if "is not running" in str(failure) or "No such container" in str(failure):
                 return ""  # not started yet, or gone meanwhile
-            raise AssertionError(failure.stderr) from failure
+            raise
 
     def inspect(self, container: str) -> dict[str, Any]:
         """Everything that the engine knows of a container."""
@@ -57,12 +53,13 @@ class Engine:
 
     def remove(self, *containers: str) -> None:
         """Remove containers by force, those that are gone already included."""
-        subprocess.run(["docker", "rm", "--force", *containers], capture_output=True, check=False)
+        subprocess.run(["docker", "rm", "-f", *containers], capture_output=True, check=False)
 
     def start_foreign(self, image: str, labels: dict[str, str]) -> str:
-        """Start a container that some other server could have left: it waits for its input."""
+        """Start a container that some other server could have left, of an image that has `sleep`."""
         options = [f"--label={name}={value}" for name, value in labels.items()]
-        return self._docker("run", "--detach", "--interactive", *options, image, "600").strip()
+        sleep = ("--entrypoint=sleep", image, "600")
+        return self._docker("run", "--detach", *options, *sleep).strip()
 
     def wait_until(self, condition: Callable[[], object], seconds: float, what: str) -> float:
         """Poll until the condition holds; returns the seconds that it took."""
@@ -74,7 +71,8 @@ class Engine:
         return time.monotonic() - began
 
     def _docker(self, *arguments: str) -> str:
-        done = subprocess.run(
-            ["docker", *arguments], capture_output=True, text=True, timeout=60, check=True
-        )
+        command = ["docker", *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        if done.returncode:
+            raise EngineRefusedError(f"docker {arguments[0]}: {done.stderr.strip()}")
         return done.stdout
