@@ -1,0 +1,187 @@
+"""One container for each language, in which a program is observed cold and from a waiting process.
+
+The container is as locked as a sandbox is: the engine's profile without its agent, whose part `harness.c`
+plays. Every observation empties the working directory before it and kills every process after it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import struct
+import subprocess
+import tempfile
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from executor_server import model, plan, seccomp
+from executor_server.image_values import ImageState, State
+from executor_server.languages import WaitingCommand
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from executor_server.image_values import SandboxImage
+    from executor_server.languages import Language
+
+WAITING = tomllib.loads(Path(__file__).with_name("waiting.toml").read_text())
+
+MEMORY_MB = 256
+CPUS = 1.0
+UID = 123456
+OBSERVATION_SECONDS = 90.0
+
+_LIMITS = model.RunLimits(10.0, 0.0, MEMORY_MB, CPUS, 1 << 20)
+_TMPFS = f"rw,nosuid,nodev,size=64m,nr_inodes=4096,mode=0700,uid={UID},gid={UID}"
+
+
+@dataclass(frozen=True)
+class Program:
+    """What is observed: files beside the main one, and what a request gives."""
+
+    code: str | bytes
+    files: dict[str, str | bytes] = field(default_factory=dict)
+    args: tuple[str, ...] = ()
+    env: dict[str, str] = field(default_factory=dict)
+    stdin: tuple[str | bytes, ...] = ()
+    """Pieces that come 150 ms apart; the end comes as long after the last."""
+
+
+@dataclass(frozen=True)
+class Observed:
+    """All that the caller of a program would see, and how long it took."""
+
+    stdout: str
+    stderr: str
+    exit_code: int
+    """128 + signal where a signal ended it, as the agent says it."""
+    seconds: float = field(compare=False)
+    """From the handing over, or the start, to the end of the main process."""
+
+
+class Container:
+    """A container of a language's image, for many observations one after the other."""
+
+    def __init__(self, language: Language, image: SandboxImage, harness: Path) -> None:
+        waiting = WaitingCommand(**{"cold_code": "", **_tuples(WAITING[language.name]["run"])})
+        version = language.versions[0]
+        run = dataclasses.replace(version.run, waiting=waiting)
+        self._language, self._version = language, dataclasses.replace(version, run=run)
+        self._images = ImageState(State.READY, image=image, run=image, compile=image)
+        self._tag = f"code-executor-waiting/{language.name}"
+        with tempfile.TemporaryDirectory() as folder:
+            self._build(Path(folder), harness)
+            self._id = self._start(Path(folder))
+
+    def _build(self, folder: Path, harness: Path) -> None:
+        assert self._images.run is not None
+        recipe = f'FROM {self._images.run.ref}\nCOPY harness /harness\nENTRYPOINT ["/harness"]\n'
+        (folder / "Dockerfile").write_text(recipe)
+        shutil.copy(harness, folder / "harness")
+        docker("build", "--tag", self._tag, str(folder))
+
+    def _start(self, folder: Path) -> str:
+        (folder / "seccomp.json").write_text(seccomp.profile_json())
+        return docker(
+            *("run", "--detach", "--read-only", "--network=none", f"--user={UID}:{UID}"),
+            *("--cap-drop=ALL", "--security-opt=no-new-privileges:true"),
+            f"--security-opt=seccomp={folder / 'seccomp.json'}",
+            *(f"--tmpfs=/box:{_TMPFS},exec", f"--tmpfs=/tmp:{_TMPFS},noexec", "--workdir=/box"),
+            *("--hostname=sandbox", f"--cpus={CPUS}", "--memory=512m", "--pids-limit=128"),
+            *("--ulimit=core=0", "--ulimit=nofile=1024:1024", "--log-driver=none"),
+            self._tag,
+        ).strip()
+
+    def remove(self) -> None:
+        """End it, and remove the image that was made for it."""
+        docker("rm", "--force", self._id)
+        docker("rmi", self._tag)
+
+    def cold(self, program: Program) -> Observed:
+        """The plain command."""
+        return self._observe(program, None)
+
+    def waiting(self, program: Program) -> Observed:
+        """The waiting process that becomes the program."""
+        spec = plan.run_spec(self._version.run, self._images, MEMORY_MB, CPUS)
+        return self._observe(program, spec.waiting)
+
+    def must_start_cold(self, program: Program) -> bool:
+        """Whether the language's data keep this program away from a waiting process."""
+        return plan.run_command(self._request(program), self._images, ()).waiting is False
+
+    def _observe(self, program: Program, waiting: model.WaitingProcess | None) -> Observed:
+        request = self._request(program)
+        command = plan.run_command(request, self._images, ())
+        message = (
+            _strings([part for file in request.sources() for part in (file.path, file.content)])
+            + _strings(waiting.argv if waiting else ())
+            + _environment(waiting.env if waiting else ())
+            + _strings(command.argv)
+            + _environment(command.env)
+            + _strings(program.stdin)
+        )
+        done = subprocess.run(
+            ["docker", "exec", "--interactive", self._id, "/harness", "run"],
+            input=message,
+            capture_output=True,
+            timeout=OBSERVATION_SECONDS,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr.decode(errors="replace")
+        return _answer(done.stdout)
+
+    def _request(self, program: Program) -> model.Program:
+        return model.Program(
+            language=self._language,
+            version=self._version,
+            code=_bytes(program.code),
+            files=tuple(model.InputFile(n, _bytes(c)) for n, c in program.files.items()),
+            stdin=b"",
+            args=program.args,
+            env=program.env,
+            limits=_LIMITS,
+            overflow=model.Overflow.TRUNCATE,
+            encoding=model.Encoding.TEXT,
+        )
+
+
+def _answer(data: bytes) -> Observed:
+    status, nanoseconds, size = struct.unpack_from("<iqI", data)
+    stdout = data[16 : 16 + size]
+    stderr = data[20 + size :]
+    code = 128 + (status & 0x7F) if status & 0x7F else status >> 8
+    return Observed(_text(stdout), _text(stderr), code, nanoseconds / 1e9)
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "backslashreplace")
+
+
+def _bytes(text: str | bytes) -> bytes:
+    return text.encode() if isinstance(text, str) else text
+
+
+def _environment(env: Mapping[str, str] | Iterable[tuple[str, str]]) -> bytes:
+    return _strings([f"{name}={value}" for name, value in sorted(dict(env).items())])
+
+
+def _strings(strings: Iterable[str | bytes]) -> bytes:
+    encoded = [_bytes(string) for string in strings]
+    parts = [struct.pack("<I", len(string)) + string for string in encoded]
+    return struct.pack("<I", len(encoded)) + b"".join(parts)
+
+
+def _tuples(table: dict[str, Any]) -> dict[str, Any]:
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in table.items()}
+
+
+def docker(*arguments: str) -> str:
+    """What the program ``docker`` prints; it must succeed."""
+    done = subprocess.run(
+        ["docker", *arguments], capture_output=True, text=True, timeout=600, check=False
+    )
+    assert done.returncode == 0, f"docker {' '.join(arguments)}: {done.stderr}{done.stdout}"
+    return done.stdout
