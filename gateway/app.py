@@ -13,11 +13,11 @@ from google.rpc import code_pb2
 
 from gateway.errors import HttpError, http_error
 from gateway.json_encoder import encode
+from gateway.message_reader import MessageReader
 from gateway.metrics import UNMATCHED, HttpMetrics
 from gateway.request_body import BodyLimits, read_body, read_json_body
 from gateway.responses import error_response, json_response, response
 from gateway.rules import Route, Router, method_not_allowed
-from gateway.transcoder import request_message
 from gateway.upstream import Upstream, call_context
 
 OPENAPI_PATH, METRICS_PATH = "/openapi.json", "/metrics"
@@ -43,6 +43,7 @@ class GatewayApp:
         self._metrics = metrics
         self._openapi = openapi
         self._limits = limits
+        self._reader = MessageReader()
         self._pages = {OPENAPI_PATH: self._show_openapi, METRICS_PATH: self._show_metrics}
         self._running: set[asyncio.Task[object]] = set()
         self._draining = False
@@ -66,6 +67,10 @@ class GatewayApp:
         if self._running:
             await asyncio.wait(self._running, timeout=grace_seconds)
 
+    def close(self) -> None:
+        """Let go of what was needed to answer."""
+        self._reader.close()
+
     def _find(self, request: web.BaseRequest) -> tuple[str, _Answer]:
         path = request.rel_url.raw_path
         if path in self._pages:
@@ -83,7 +88,7 @@ class GatewayApp:
             body = await read_json_body(request, self._limits)
         else:
             body = await self._no_body(request)
-        message = request_message(route, request.rel_url.raw_query_string, body)
+        message = await self._reader.read(route, request.rel_url.raw_query_string, body)
         answer = await self._upstream.unary(route.binding, message, context)
         return json_response(encode(answer, route.binding.response_body))
 

@@ -78,14 +78,14 @@ def decode_well_known(value: JsonValue, message: Message) -> None:
 
 
 class _Decoder:
-    """One decoding: goes on after a bad field, so that all of them are named at once."""
+    """One decoding: goes on after a bad field, so that several of them are named at once."""
 
     def __init__(self) -> None:
         self._violations: list[BadRequest.FieldViolation] = []
 
     def finish(self) -> None:
         if self._violations:
-            raise invalid_fields(self._violations[:MAX_VIOLATIONS])
+            raise invalid_fields(self._violations)
 
     def message(self, value: JsonValue, message: Message, path: str) -> None:
         if is_well_known(descriptor_of(message)):
@@ -192,6 +192,8 @@ class _Decoder:
         self._violations.append(
             BadRequest.FieldViolation(field=path, reason=reason, description=description)
         )
+        if len(self._violations) == MAX_VIOLATIONS:
+            self.finish()  # the rest of a text that is refused anyway is not worth reading
 
 
 def _takes_null(field: FieldDescriptor) -> bool:

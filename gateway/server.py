@@ -108,6 +108,7 @@ class Gateway:
 
     async def _close(self) -> None:
         await self._runner.cleanup()
+        self._app.close()
         await self._upstream.close()
 
 

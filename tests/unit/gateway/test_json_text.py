@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway import json_text
 from gateway.json_text import (
     MAX_DEPTH,
     MAX_TOKENS,
@@ -97,6 +98,17 @@ def test_the_number_of_tokens_is_bounded():
     for text in (b"[" + b"1," * MAX_TOKENS + b"1]", b'"' * 3 * MAX_TOKENS):
         with pytest.raises(JsonSyntaxError, match="more than"):
             parse_json(text)
+
+
+@given(st.text(alphabet='"\\\\[]{},:1a', max_size=40))
+@settings(deadline=None)
+def test_the_bounds_are_the_same_where_one_look_is_enough(text):
+    """A text passes without the exact scan only if the exact scan would let it pass."""
+    with pytest.MonkeyPatch.context() as small:
+        small.setattr(json_text, "MAX_DEPTH", 3)
+        small.setattr(json_text, "MAX_TOKENS", 8)
+        if json_text._surely_within_bounds(text.encode()):
+            json_text._check_bounds(text)
 
 
 def test_brackets_and_commas_in_strings_are_no_structure():
