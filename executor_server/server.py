@@ -112,7 +112,11 @@ class ExecutorServer:
         self._pool = Pool(self._sandboxes, limits, self._observer)
         self._scheduler = Scheduler(_capacity(self._settings, info), self._observer)
         self._reaper = Reaper(self._containers, self._sandboxes, self._observer)
-        await self._serve()
+        try:
+            await self._serve()
+        except AddressInUseError:
+            await self._disconnect()
+            raise
         self._in_background(self._reaper.run())
         self._in_background(self.images.keep_ready())
         self._in_background(self.health.run())
@@ -214,6 +218,9 @@ class ExecutorServer:
         await self._pool.close()
         await self._containers.settle(_SETTLE_SECONDS)
         await self._reaper.try_sweep()
+        await self._disconnect()
+
+    async def _disconnect(self) -> None:
         await self._events.stop()
         await self._engine.close()
 
