@@ -60,7 +60,7 @@ def message_of(request: Request) -> pb.ExecuteRequest:
         "output_overflow": pb.ExecuteRequest.OutputOverflow,
         "output_encoding": pb.ExecuteRequest.OutputEncoding,
     }
-    fields = {
+    fields: dict[str, Any] = {
         name: enums[name].Value(value) if name in enums and isinstance(value, str) else value
         for name, value in request.items()
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import ExitStack
 from typing import Any
 
@@ -16,7 +16,7 @@ from tests.contract.fronts import CALL_SECONDS, LARGEST_MESSAGE, message_of
 from tests.engine import Engine
 from tests.service import Service, running
 
-Execute = Callable[..., Awaitable[pb.ExecuteResponse]]
+Execute = Callable[..., Coroutine[Any, Any, pb.ExecuteResponse]]
 StartService = Callable[..., Service]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from typing import Any
 
 import aiohttp
 import grpc
@@ -25,7 +26,7 @@ def program(seconds: float) -> pb.ExecuteRequest:
     return pb.ExecuteRequest(language="python", code=code, timeout_seconds=60)
 
 
-async def next_state(watch: grpc.aio.UnaryStreamCall, wanted: int) -> None:
+async def next_state(watch: Any, wanted: int) -> None:
     async with asyncio.timeout(10):
         async for answer in watch:
             if answer.status == wanted:
@@ -59,7 +60,7 @@ async def test_drain(start_service: StartService) -> None:
     assert await asyncio.to_thread(service.wait) == 0
 
 
-async def assert_refused(stub: CodeExecutorStub, waits: grpc.aio.UnaryUnaryCall) -> None:
+async def assert_refused(stub: Any, waits: Any) -> None:
     """What waited for a place, what comes now, and the Health call are all told to come back."""
     for call, reason in (
         (waits, "DRAINING"),

@@ -6,6 +6,7 @@ import asyncio
 import collections
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import aiohttp
 import grpc
@@ -34,7 +35,7 @@ def sleeper(seconds: float) -> pb.ExecuteRequest:
     return pb.ExecuteRequest(language="python", code=code, timeout_seconds=60)
 
 
-async def outcome(stub: CodeExecutorStub, request: pb.ExecuteRequest) -> tuple[str, float]:
+async def outcome(stub: Any, request: pb.ExecuteRequest) -> tuple[str, float]:
     """How a call ended, and after how many seconds."""
     began = time.monotonic()
     try:
