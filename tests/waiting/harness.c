@@ -4,8 +4,9 @@
  *     harness          sleeps: the first process of a container in which many observations are made
  *     harness run      reads a request from standard input and writes the answer to standard output
  *
- * A request is: list of files (path, content, path, content ...), argv and env of the waiting process
- * (an empty argv: none), argv and env of the program, and what is written to its stdin, piece by piece.
+ * A request is: how long the waiting process waits (a u32 of milliseconds), a list of files (path, content,
+ * path, content ...), argv and env of the waiting process (an empty argv: none), argv and env of the program,
+ * and what is written to its stdin, piece by piece.
  * A list is a u32 and that many strings; a string is a u32 and that many bytes, little-endian. The answer is a
  * u32 wait status, a u64 of nanoseconds from the handing over (or fork) to the end, and stdout and stderr
  * as strings. The container's working directory and /tmp are emptied first; every process is killed after.
@@ -272,12 +273,16 @@ static pid_t start_waiting(const struct list *argv, const struct list *env, int 
 }
 
 static void observe(void) {
+    uint32_t wait_ms;
+    take(&wait_ms, sizeof wait_ms);
     struct list files = take_list(), waiting_argv = take_list(), waiting_env = take_list();
     struct list argv = take_list(), env = take_list(), pieces = take_list();
     int pipes[3], channel = -1, status = 0;
     pid_t pid = 0;
     if (waiting_argv.count > 0)
         pid = start_waiting(&waiting_argv, &waiting_env, pipes, &channel);
+    if (pid > 0)
+        poll(NULL, 0, (int)wait_ms);
     lay_files(&files);
     int64_t began = now_ns();
     if (pid > 0)

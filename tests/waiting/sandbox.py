@@ -47,6 +47,8 @@ class Program:
     env: dict[str, str] = field(default_factory=dict)
     stdin: tuple[str | bytes, ...] = ()
     """Pieces that come 150 ms apart; the end comes as long after the last."""
+    waited_ms: int = 0
+    """How long the process waits for it."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,8 @@ class Container:
         request = self._request(program)
         command = plan.run_command(request, self._images, ())
         message = (
-            _strings([part for file in request.sources() for part in (file.path, file.content)])
+            struct.pack("<I", program.waited_ms)
+            + _strings([part for file in request.sources() for part in (file.path, file.content)])
             + _strings(waiting.argv if waiting else ())
             + _environment(waiting.env if waiting else ())
             + _strings(command.argv)
