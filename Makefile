@@ -54,7 +54,7 @@ packages:
 
 clean: ## Remove what was made in this folder; images stay
 	rm -rf .venv .tools .build .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis dist client_sdk/dist code-executor
-	$(MAKE) -C agent clean
+	$(MAKE) --no-print-directory -C agent clean
 
 $(VENV): requirements.lock pyproject.toml client_sdk/pyproject.toml deploy/venv.sh
 	@deploy/venv.sh
