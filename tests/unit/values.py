@@ -1,0 +1,48 @@
+"""Values of the model with defaults, so that a test names only what it is about."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from executor_server.model import Cause, Command, CommandResult, MeasuredBy, SandboxSpec
+
+_RESULT = CommandResult(
+    cause=Cause.EXITED,
+    exit_code=0,
+    signal=0,
+    oom_kills=0,
+    wall_seconds=0.25,
+    cpu_seconds=0.125,
+    memory_peak_bytes=3 * 2**20,
+    stdout_total=0,
+    stderr_total=0,
+    measured_by=MeasuredBy.CGROUP_V2,
+    collect_seconds=0.0,
+)
+_SPEC = SandboxSpec(image="image", memory_mb=128, cpus=0.5, pids=64, box_mb=96, tmp_mb=64)
+_COMMAND = Command(
+    argv=("program",),
+    env={},
+    files=(),
+    stdin=b"",
+    wall_seconds=10.0,
+    cpu_seconds=0.0,
+    output_cap=1000,
+    kill_on_overflow=False,
+)
+
+
+def a_result(**changes: Any) -> CommandResult:
+    """How a command ended: well, unless changed."""
+    return replace(_RESULT, **changes)
+
+
+def a_spec(**changes: Any) -> SandboxSpec:
+    """What a sandbox is made from."""
+    return replace(_SPEC, **changes)
+
+
+def a_command(**changes: Any) -> Command:
+    """What one sandbox runs."""
+    return replace(_COMMAND, **changes)
