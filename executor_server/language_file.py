@@ -233,6 +233,10 @@ def _version(
         compile_stage = replace(compile_stage, command=tuple(entry.compile_command))
     if entry.run_command:
         run_stage = replace(run_stage, command=tuple(entry.run_command))
+    if entry.image:
+        # What makes a runtime wait is proven for our own images only.
+        run_stage = replace(run_stage, waiting=None)
+        compile_stage = compile_stage and replace(compile_stage, waiting=None)
     return LanguageVersion(
         version=entry.version,
         recipe=entry.recipe,

@@ -8,12 +8,14 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "descriptors.h"
 
+enum { KERNEL_SIGSET_BYTES = 8 };
 enum { SWEEP_US = 2 * US_PER_S, SWEEP_STEP_NS = 2 * 1000 * 1000 };
 
 /* The child reports twice at most, over a pipe that exec closes: when it is about to execute the
@@ -37,11 +39,12 @@ static void report(int fd, enum report_kind kind, const char *step) {
 /* ---- in the child ------------------------------------------------------------------------------ */
 
 static void reset_signals(void) {
-    struct sigaction standard = {.sa_handler = SIG_DFL};
+    /* The kernel's struct sigaction is smaller than this; all zero is SIG_DFL. Not by the C library,
+       which refuses its own signals, and those too may have been ignored by whoever started us. */
+    static const uint64_t standard[8];
     sigset_t none;
-    /* SIGKILL, SIGSTOP and the C library's own refuse; nobody changed those. */
     for (int signal = 1; signal < NSIG; signal++)
-        sigaction(signal, &standard, NULL);
+        syscall(SYS_rt_sigaction, signal, standard, NULL, KERNEL_SIGSET_BYTES);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
@@ -52,10 +55,10 @@ static void reset_signals(void) {
 static void be_the_first_to_die(void) {
     prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
     int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-    if (fd >= 0 && write(fd, "1000", 4) != 4)
-        errno = 0;
-    if (fd >= 0)
-        close(fd);
+    if (fd < 0)
+        return;
+    (void)!write(fd, "1000", 4);
+    close(fd);
 }
 
 /* The agent's own poll of the CPU time is what counts. This backs it up where the agent itself does
@@ -118,7 +121,14 @@ static void exec_along_path(const struct command *command) {
     errno = denied ? EACCES : ENOENT;
 }
 
-static const char *become_the_program(const struct command *command, const int ends[3]) {
+/* dup2 of a descriptor to itself would leave it close-on-exec, so it is given another number first.
+   Nothing that the child needs has the number of the handle: that one is the agent's signalfd. */
+static bool lay_handle(int handle) {
+    int copy = fcntl(handle, F_DUPFD_CLOEXEC, CHILD_HANDLE + 1);
+    return copy >= 0 && dup2(copy, CHILD_HANDLE) >= 0;
+}
+
+static const char *become_the_program(const struct command *command, const int ends[3], int handle) {
     if (setsid() < 0)
         return "setsid";
     for (int fd = 0; fd < 3; fd++)
@@ -126,6 +136,8 @@ static const char *become_the_program(const struct command *command, const int e
             return "dup2";
     if (descriptors_close_on_exec(3) != 0)
         return "close_range";
+    if (handle >= 0 && !lay_handle(handle))
+        return "dup2";
     if (limit_resources(command->cpu_us) != 0)
         return "setrlimit";
     be_the_first_to_die();
@@ -134,8 +146,8 @@ static const char *become_the_program(const struct command *command, const int e
     return NULL;
 }
 
-static _Noreturn void run_child(const struct command *command, const int ends[3], int reports) {
-    const char *failed = become_the_program(command, ends);
+static _Noreturn void run_child(const struct command *command, const int ends[3], int handle, int reports) {
+    const char *failed = become_the_program(command, ends, handle);
     if (failed != NULL) {
         report(reports, REPORT_SETUP_FAILED, failed);
         _exit(127);
@@ -201,20 +213,20 @@ static bool await_exec(int reports, struct child *child, struct start_failure *f
     return false;
 }
 
-static bool fork_child(const struct command *command, const struct pipes *pipes, struct child *child) {
+static bool fork_child(const struct command *command, const struct pipes *pipes, int handle, struct child *child) {
     child->pid = fork();
     if (child->pid == 0)
-        run_child(command, pipes->theirs, pipes->reports_to);
+        run_child(command, pipes->theirs, handle, pipes->reports_to);
     return child->pid > 0;
 }
 
-bool child_start(struct child *child, const struct command *command, struct start_failure *failure) {
+bool child_start(struct child *child, const struct command *command, int handle, struct start_failure *failure) {
     struct pipes pipes = {{-1, -1, -1}, {-1, -1, -1}, -1, -1};
     *failure = (struct start_failure){.fault = FAULT_AGENT, .step = "pipe"};
     bool forked = false;
     if (open_pipes(&pipes)) {
         failure->step = "fork";
-        forked = fork_child(command, &pipes, child);
+        forked = fork_child(command, &pipes, handle, child);
     }
     failure->error = errno;
     close_all(pipes.theirs, 3);

@@ -23,8 +23,11 @@ struct start_failure {
     const char *step;
 };
 
-/* True: the program's image has been executed. Otherwise `failure` says why not and nothing is left. */
-bool child_start(struct child *child, const struct command *command, struct start_failure *failure);
+enum { CHILD_HANDLE = 3 };
+
+/* True: the program's image has been executed. Otherwise `failure` says why not and nothing is left.
+   `handle`, where it is not negative, becomes the program's descriptor CHILD_HANDLE. */
+bool child_start(struct child *child, const struct command *command, int handle, struct start_failure *failure);
 
 /* Reaps what has ended. True when no process is left. */
 bool child_reap(struct child *child);

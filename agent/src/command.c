@@ -36,6 +36,8 @@ static char **copy_list(struct arena *arena, size_t count) {
     return list;
 }
 
+enum { COMMAND_WAITING = 1 };
+
 static bool env_is_valid(char *const *env) {
     for (; *env != NULL; env++) {
         const char *equals = strchr(*env, '=');
@@ -83,13 +85,14 @@ const char *command_parse(struct command *command, const uint8_t *payload, size_
         command->cap[stream] = read_uint(&r, 8);
     for (int stream = STREAM_STDOUT; stream < STREAM_COUNT; stream++)
         command->credit[stream] = (uint32_t)read_uint(&r, 4);
-    uint64_t overflow = read_uint(&r, 1), reserved = read_uint(&r, 1);
+    uint64_t overflow = read_uint(&r, 1), flags = read_uint(&r, 1);
     command->kill_on_overflow = overflow == 1;
+    command->waiting = flags == COMMAND_WAITING;
     if (r.bad)
         return "RUN: shorter than its fixed fields";
     if (command->wall_us == 0)
         return "RUN: the wall time limit is zero";
-    if (overflow > 1 || reserved != 0)
-        return "RUN: overflow is neither 0 nor 1, or reserved is not 0";
+    if (overflow > 1 || flags > COMMAND_WAITING)
+        return "RUN: overflow is neither 0 nor 1, or a flag is unknown";
     return parse_lists(command, &r);
 }

@@ -19,6 +19,7 @@ struct command {
     uint64_t cap[STREAM_COUNT];     /* bytes sent at most; not used for stdin */
     uint32_t credit[STREAM_COUNT];  /* granted from the start; not used for stdin */
     bool kill_on_overflow;
+    bool waiting;                   /* the waiting process becomes the program */
     size_t collect_count;
     char **argv, **env, **collect;  /* each ends with NULL; they point into `strings` */
     char *strings[COMMAND_STRINGS_MAX + COMMAND_LISTS];

@@ -18,9 +18,13 @@
  * gets no signal from inside its own namespace. Hence no handler, ever: signals are blocked and read
  * from a signalfd. Frames are written by the agent alone; the program's bytes are only payload.
  *
+ * A sandbox may have a waiting process as well: a runtime that is up before its program is known. It is
+ * started like a program, before HELLO, with one end of a socket pair as descriptor 3; RUN either hands
+ * the program over to it, or kills it and starts a command as if it had never been.
+ *
  * One loop does everything, and nothing in it blocks. Phases follow one another, never back:
  *
- *     AWAITING    files and RUN come in. No RUN within the idle time: exit.
+ *     AWAITING    files and RUN come in. No RUN within the idle time, or the waiting process ends: exit.
  *     RUNNING     the main process lives. Bytes go both ways as far as credit allows; where there is no
  *                 credit, or the server does not read, the program's pipe fills and the program waits,
  *                 while its wall time goes on. CPU time and memory are sampled.
@@ -53,6 +57,7 @@
 #include "output.h"
 #include "startup.h"
 #include "usage.h"
+#include "waiting.h"
 
 enum {
     DRAIN_GRACE_US = 1 * US_PER_S, /* past the wall time, for output that waits for credit */
@@ -174,14 +179,31 @@ static void grant_stdin(void) {
     message_stdin_credit(room);
 }
 
-static void run(void) {
+static bool start_command(void) {
     struct start_failure failure;
-    output_identify(conversation.id);
-    usage_begin();
-    if (!child_start(&child, &command, &failure)) {
-        end_with_fault(failure.fault, failure.error, failure.step);
-        return;
+    if (command.waiting && !waiting_exists()) {
+        end_with_fault(FAULT_PROTOCOL, 0, "RUN: WAITING, but no process waits");
+        return false;
     }
+    if (command.waiting) {
+        usage_begin(child.pid);
+        if (waiting_hand_over(&child, &command))
+            return true;
+        end_with_fault(FAULT_AGENT, 0, "the waiting process takes no program");
+        return false;
+    }
+    waiting_discard(&child);
+    usage_begin(0);
+    if (child_start(&child, &command, -1, &failure))
+        return true;
+    end_with_fault(failure.fault, failure.error, failure.step);
+    return false;
+}
+
+static void run(void) {
+    output_identify(conversation.id);
+    if (!start_command())
+        return;
     phase = RUNNING;
     join_pipes();
     set_deadlines();
@@ -237,6 +259,8 @@ static void take_child_signals(void) {
     while (read(child_signals, &ignored, sizeof ignored) > 0)
         ;
     child_reap(&child);
+    if (child.ended && phase == AWAITING)
+        _exit(0); /* what was waiting is gone: this sandbox cannot keep its promise */
     if (child.ended)
         end_command(CAUSE_EXITED);
 }
@@ -347,7 +371,7 @@ static void wait_for_events(int64_t us) {
     struct pollfd waits[] = {
         {.fd = STDIN_FILENO, .events = POLLIN},
         {.fd = STDOUT_FILENO, .events = output_is_empty() ? 0 : POLLOUT},
-        {.fd = phase == RUNNING ? child_signals : -1, .events = POLLIN},
+        {.fd = phase <= RUNNING ? child_signals : -1, .events = POLLIN},
         {.fd = phase == RUNNING ? feed_waits_for() : -1, .events = POLLOUT},
         {.fd = outlet_waits_for(&outlets[0], now), .events = POLLIN},
         {.fd = outlet_waits_for(&outlets[1], now), .events = POLLIN},
@@ -359,14 +383,19 @@ static void wait_for_events(int64_t us) {
         _exit(0);
     if (waits[0].revents)
         take_input();
-    if (waits[2].revents && phase == RUNNING)
+    if (waits[2].revents && phase <= RUNNING)
         take_child_signals();
 }
 
 int main(int argc, char **argv) {
     child_signals = startup_secure();
-    exit_deadline_us = clock_us() + startup_idle_us(argc, argv);
-    message_hello(usage_open());
+    enum usage_source cgroup = usage_open();
+    int64_t idle_us = startup_idle_us(argc, argv);
+    bool waiting = argc > 2;
+    if (waiting && !waiting_start(&child, argv + 2))
+        return 1;
+    exit_deadline_us = clock_us() + idle_us;
+    message_hello(cgroup, waiting);
     for (;;) {
         bool more = advance(clock_us());
         int64_t now = clock_us();

@@ -19,7 +19,7 @@ enum { ARCHITECTURE = 2 };
 #endif
 
 enum { HELLO_NOT_DUMPABLE = 1, HELLO_PID_1 = 2 };
-enum { CAPABILITY_RUN = 1 };
+enum { CAPABILITY_RUN = 1, CAPABILITY_WAITING = 2 };
 enum { FAULT_TEXT_MAX = 512, PAYLOAD_MAX = 6 + FAULT_TEXT_MAX };
 
 _Static_assert(sizeof BUILD_ID <= PAYLOAD_MAX - 20, "BUILD_ID does not fit HELLO");
@@ -37,7 +37,7 @@ static void end(struct message *message, enum frame_type type) {
     output_control(type, STREAM_STDIN, message->payload, (size_t)(message->w.at - message->payload));
 }
 
-void message_hello(enum usage_source cgroup) {
+void message_hello(enum usage_source cgroup, bool waiting) {
     struct message m;
     begin(&m);
     write_uint(&m.w, ARCHITECTURE, 1);
@@ -45,7 +45,7 @@ void message_hello(enum usage_source cgroup) {
     write_uint(&m.w, HELLO_NOT_DUMPABLE | HELLO_PID_1, 1);
     write_uint(&m.w, 0, 1);
     write_uint(&m.w, getuid(), 4);
-    write_uint(&m.w, CAPABILITY_RUN, 8);
+    write_uint(&m.w, CAPABILITY_RUN | (waiting ? CAPABILITY_WAITING : 0), 8);
     write_uint(&m.w, sizeof BUILD_ID - 1, 4);
     write_bytes(&m.w, BUILD_ID, sizeof BUILD_ID - 1);
     end(&m, FRAME_HELLO);

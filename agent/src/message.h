@@ -2,6 +2,7 @@
 #ifndef AGENT_MESSAGE_H
 #define AGENT_MESSAGE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,7 +19,7 @@ struct result {
 };
 
 /* For an agent that has made sure of being PID 1 and not dumpable. */
-void message_hello(enum usage_source cgroup);
+void message_hello(enum usage_source cgroup, bool waiting);
 void message_started(void);
 void message_stdin_credit(size_t bytes);
 void message_result(const struct result *result);

@@ -62,7 +62,7 @@ int startup_secure(void) {
 int64_t startup_idle_us(int argc, char **argv) {
     char *end = NULL;
     long seconds = argc > 1 ? strtol(argv[1], &end, 10) : IDLE_DEFAULT_S;
-    if (argc > 2 || seconds < 1 || seconds > IDLE_MAX_S || (end != NULL && *end != '\0'))
-        refuse_to_run("usage: agent [seconds to wait for a command, 1 to 604800; default 900]\n");
+    if (seconds < 1 || seconds > IDLE_MAX_S || (end != NULL && *end != '\0'))
+        refuse_to_run("usage: agent [seconds to wait for a command, 1 to 604800; default 900 [process to start ahead]]\n");
     return (int64_t)seconds * US_PER_S;
 }

@@ -48,6 +48,7 @@ struct counters {
 static enum usage_source source = USAGE_RUSAGE;
 static int memory_fd = -1, cpu_fd = -1, oom_fd = -1;
 static struct counters before;
+static uint64_t idle_anonymous; /* of the agent alone */
 static uint64_t peak;
 static int64_t sample_due_us, sample_interval_us;
 
@@ -78,15 +79,11 @@ static bool read_number(int fd, const char *key, uint64_t *value) {
     return read_text(fd, text, sizeof text) && number_in(text, key, value);
 }
 
-static bool read_memory(uint64_t *bytes) {
+static bool read_memory(uint64_t *anonymous, uint64_t *shared) {
     char text[8192];
-    uint64_t anonymous, shared;
     const struct layout *layout = &layouts[source];
-    if (!read_text(memory_fd, text, sizeof text) || !number_in(text, layout->anonymous_key, &anonymous) ||
-        !number_in(text, layout->shared_key, &shared))
-        return false;
-    *bytes = anonymous + shared;
-    return true;
+    return read_text(memory_fd, text, sizeof text) && number_in(text, layout->anonymous_key, anonymous) &&
+           number_in(text, layout->shared_key, shared);
 }
 
 static uint64_t clock_of(clockid_t clock) {
@@ -119,11 +116,11 @@ static bool read_oom_kills(uint64_t *count) {
 
 static bool open_layout(enum usage_source candidate) {
     const struct layout *layout = &layouts[candidate];
-    uint64_t ignored;
+    uint64_t shared, ignored;
     source = candidate;
     memory_fd = open(layout->memory_file, O_RDONLY | O_CLOEXEC);
     cpu_fd = open(layout->cpu_file, O_RDONLY | O_CLOEXEC);
-    if (read_memory(&ignored) && read_cpu(&ignored)) {
+    if (read_memory(&idle_anonymous, &shared) && read_cpu(&ignored)) {
         oom_fd = open(layout->oom_file, O_RDONLY | O_CLOEXEC);
         return true;
     }
@@ -139,28 +136,33 @@ enum usage_source usage_open(void) {
     return source;
 }
 
-void usage_begin(void) {
+void usage_begin(pid_t pid) {
+    uint64_t anonymous = 0, shared = 0;
     before = (struct counters){.own_cpu_us = clock_of(CLOCK_PROCESS_CPUTIME_ID)};
     sample_interval_us = SAMPLE_FIRST_US;
     sample_due_us = clock_us() + sample_interval_us;
+    if (source == USAGE_RUSAGE || !read_cpu(&before.cpu_us))
+        before.cpu_us = rusage_cpu_us(pid);
     if (source == USAGE_RUSAGE)
         return;
-    read_memory(&before.memory);
-    read_cpu(&before.cpu_us);
+    if (read_memory(&anonymous, &shared))
+        before.memory = shared + (pid > 0 ? idle_anonymous : anonymous);
     read_oom_kills(&before.oom_kills);
 }
 
 static void sample_memory(void) {
-    uint64_t now;
-    if (source != USAGE_RUSAGE && read_memory(&now) && now > before.memory && now - before.memory > peak)
-        peak = now - before.memory;
+    uint64_t anonymous, shared;
+    if (source == USAGE_RUSAGE || !read_memory(&anonymous, &shared))
+        return;
+    if (anonymous + shared > before.memory && anonymous + shared - before.memory > peak)
+        peak = anonymous + shared - before.memory;
 }
 
 /* `pid` is the main process, or 0 after it was reaped: without a cgroup its clock stands for the living. */
 static uint64_t cpu_since_begin(pid_t pid) {
     uint64_t all;
     if (source == USAGE_RUSAGE || !read_cpu(&all))
-        return rusage_cpu_us(pid);
+        return rusage_cpu_us(pid) - before.cpu_us;
     uint64_t agent = before.cpu_us + clock_of(CLOCK_PROCESS_CPUTIME_ID) - before.own_cpu_us;
     return all > agent ? all - agent : 0;
 }

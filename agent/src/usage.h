@@ -19,8 +19,9 @@ struct usage {
 /* Opens the counters, once: a program cannot put others in their place. */
 enum usage_source usage_open(void);
 
-/* Remembers what the counters say before the command. */
-void usage_begin(void);
+/* Remembers what the counters say before the command. `pid` is the waiting process that becomes it, whose
+   memory is the command's but whose CPU time so far is not; 0 where there is none. */
+void usage_begin(pid_t pid);
 
 /* When to sample next: often at first, as most commands are short, then every 50 ms. */
 int64_t usage_sample_due_us(void);

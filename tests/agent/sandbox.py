@@ -192,6 +192,10 @@ class Sandbox:
     def execute(self, *argv: str, **limits: object) -> Outcome:
         """HELLO, RUN, everything up to the end."""
         self.hello()
+        return self.execute_after_hello(*argv, **limits)
+
+    def execute_after_hello(self, *argv: str, **limits: object) -> Outcome:
+        """RUN, everything up to the end."""
         self.run(*argv, **limits)
         return self.outcome()
 

@@ -105,6 +105,7 @@ class Command:
     stderr_credit: int = PLENTY
     files_credit: int = PLENTY
     kill_on_overflow: bool = False
+    waiting: bool = False
 
     def payload(self) -> bytes:
         """RUN's payload."""
@@ -119,7 +120,7 @@ class Command:
             self.stderr_credit,
             self.files_credit,
             int(self.kill_on_overflow),
-            0,
+            int(self.waiting),
             len(self.argv),
             len(self.env),
             len(self.collect),
