@@ -170,11 +170,13 @@ static pid_t start(const struct list *argv, const struct list *env, int ours[3],
 }
 
 /* A waiting process says nothing but that it is ready, and that once. */
-static void await_ready(int channel) {
-    char byte[2];
+static void await_ready(int channel, int its_stderr) {
+    char said[4096];
     struct pollfd wait = {.fd = channel, .events = POLLIN};
-    if (poll(&wait, 1, READY_MS) != 1 || read(channel, byte, sizeof byte) != 1) {
+    if (poll(&wait, 1, READY_MS) != 1 || read(channel, said, sizeof said) != 1) {
         kill(-1, SIGKILL);
+        ssize_t size = read(its_stderr, said, sizeof said);
+        put(STDERR_FILENO, said, size > 0 ? (size_t)size : 0);
         fail("the waiting process did not write its one byte");
     }
 }
@@ -268,7 +270,7 @@ static pid_t start_waiting(const struct list *argv, const struct list *env, int 
     close(ends[1]);
     pid_t pid = start(argv, env, pipes, theirs);
     close(theirs);
-    await_ready(*channel);
+    await_ready(*channel, pipes[2]);
     return pid;
 }
 
