@@ -57,6 +57,10 @@ class EngineError(Exception):
         self.status = status
 
 
+class ImageLostError(EngineError):
+    """The engine has no such image any more, though it had."""
+
+
 class SandboxError(Exception):
     """A sandbox broke: nobody's program is to blame, and the message is for the log only."""
 

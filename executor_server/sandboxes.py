@@ -6,10 +6,12 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from executor_server.errors import EngineError, SandboxStartError
+from executor_server.errors import EngineError, ImageLostError, SandboxStartError
 from executor_server.sandbox import Sandbox
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from executor_server.engine.containers import Containers
     from executor_server.engine.events import EngineEvents
     from executor_server.model import SandboxSpec
@@ -28,9 +30,20 @@ class Sandboxes:
     """The sandboxes of one server on one engine."""
 
     def __init__(
-        self, containers: Containers, events: EngineEvents, observer: Observer, *, trace: bool
+        self,
+        containers: Containers,
+        events: EngineEvents,
+        observer: Observer,
+        image_lost: Callable[[str], None],
+        *,
+        trace: bool,
     ) -> None:
-        """No sandbox is made yet. ``trace``: show every frame to the observer."""
+        """No sandbox is made yet.
+
+        ``image_lost`` hears of an image that the engine has lost; ``trace``: show every frame to the
+        observer.
+        """
+        self._image_lost = image_lost
         self._containers = containers
         self._events = events
         self._observer = observer
@@ -43,6 +56,9 @@ class Sandboxes:
         for attempt in range(1, _START_ATTEMPTS + 1):
             try:
                 return await self._make(spec)
+            except ImageLostError:
+                self._image_lost(spec.image)
+                raise
             except (EngineError, SandboxStartError) as failure:
                 self._observer.sandbox_broken(spec.image, str(failure))
                 if attempt == _START_ATTEMPTS:

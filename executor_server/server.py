@@ -103,7 +103,9 @@ class ExecutorServer:
         self._events = EngineEvents(self._engine, self._containers.boot)
         self._events.start()
         trace = self._settings.v >= TRACE_VERBOSITY
-        self._sandboxes = Sandboxes(self._containers, self._events, self._observer, trace=trace)
+        self._sandboxes = Sandboxes(
+            self._containers, self._events, self._observer, self.images.lost, trace=trace
+        )
         cores = int(info.get("NCPU", 1))
         limits = PoolLimits(
             idle_max=self._settings.pool_memory_mb // IDLE_SANDBOX_MB,

@@ -20,7 +20,7 @@ from executor_server.engine.profile import (
     container_config,
     resources,
 )
-from executor_server.errors import EngineError
+from executor_server.errors import EngineError, ImageLostError
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -32,6 +32,7 @@ _T = TypeVar("_T")
 
 # Both mean that somebody else has removed it, or is about to.
 _GONE = frozenset({404, 409})
+_NOT_FOUND = 404
 _WRITE_SECONDS = 30.0
 _UIDS = (100_000, 2**31 - 1)
 _UIDS_REMAPPED = (1_000, 65_000)
@@ -118,10 +119,15 @@ class Containers:
 
     async def _create(self, config: dict[str, Any]) -> str:
         name = f"code-executor-{self.boot}-{secrets.token_hex(8)}"
-        async with self._client.call("create", 60.0):
-            answer = await self._client.docker._query_json(
-                "containers/create", method="POST", data=config, params={"name": name}
-            )
+        try:
+            async with self._client.call("create", 60.0):
+                answer = await self._client.docker._query_json(
+                    "containers/create", method="POST", data=config, params={"name": name}
+                )
+        except EngineError as failure:
+            if failure.status == _NOT_FOUND:
+                raise ImageLostError("create", str(failure), failure.status) from failure
+            raise
         return str(answer["Id"])
 
     async def _remove_when_made(self, making: asyncio.Task[str]) -> None:

@@ -13,6 +13,7 @@ from google.rpc import error_details_pb2, status_pb2
 from executor_server.errors import (
     DeadlineError,
     EngineError,
+    ImageLostError,
     InvalidRequestError,
     SandboxError,
     UnavailableError,
@@ -103,6 +104,8 @@ def of(error: Exception, error_id: str) -> RpcError:
             return unavailable(error.reason, str(error), error.retry_after_seconds)
         case DeadlineError():
             return RpcError(grpc.StatusCode.DEADLINE_EXCEEDED, "QUEUE_TOO_LONG", str(error))
+        case ImageLostError():
+            return unavailable("IMAGE_LOST", "the engine lost the language's image", 5.0)
         case EngineError(status=0):
             return unavailable("ENGINE_UNREACHABLE", "the container engine does not answer", 2.0)
         case SandboxError() | EngineError():
