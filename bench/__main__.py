@@ -16,7 +16,6 @@ from bench.run import STAGES, prepare, run_stages, tell
 from bench.scale import FULL, QUICK
 from bench.session import ImagesMissingError, open_session
 from executor_server.errors import EngineError
-from executor_server.settings import quiet_grpc
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +28,6 @@ _INTERRUPTED = 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run it and return its exit code: 0 measured, 1 could not, 130 interrupted."""
-    quiet_grpc()
     arguments = _parser().parse_args(argv)
     try:
         uvloop.run(_run(arguments))

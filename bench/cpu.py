@@ -21,6 +21,7 @@ The load generator, which is this process, is measured too and left out of the t
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections import defaultdict
 from dataclasses import dataclass
@@ -174,4 +175,5 @@ def _split(front: str, windows: list[tuple[Counters, Load, float]]) -> CpuSplit:
         kernel=(machine - engine - runtime - service - program) * milliseconds,
         program_from="control group" if kept else "usage that the service reports",
         load_generator=generator * milliseconds,
+        background=max(idle for _, _, idle in windows) / (os.cpu_count() or 1),
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from bench.plots import plots
 from bench.results import BARE
-from bench.rows import NOT_MEASURED, rows
+from bench.rows import NOT_MEASURED, QUIET, rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     )
     from bench.rows import Row
     from bench.stats import Estimate
-
-_NOISY = 0.05
 
 
 def write(results: Results, folder: Path) -> None:
@@ -52,7 +50,7 @@ def machine_lines(results: Results) -> Iterator[str]:
         f"{machine.cores} x {machine.processor}, {machine.memory_mb} MiB, Linux {machine.kernel}, "
         f"engine {machine.engine}, {machine.runtime}, cgroup {machine.cgroup_version}"
     )
-    if machine.background > _NOISY:
+    if machine.background > QUIET:
         yield (
             f"NOT QUIET: {machine.background:.0%} of the machine was busy before anything was "
             "measured; these figures are worth little"

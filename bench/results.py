@@ -95,10 +95,13 @@ class CpuSplit:
     service: float
     program: float
     kernel: float
-    """The rest: kernel threads and what no process is charged for. Below 0 where clocks disagree."""
+    """The rest: kernel threads and what no process is charged for. Far from it where the machine was not
+    quiet, since other work then gets less of it under load than before."""
     program_from: str
     load_generator: float
     """Left out of the total."""
+    background: float
+    """Share of the machine that was busy while nothing was asked of the service; taken off."""
 
     @property
     def total(self) -> float:

@@ -21,6 +21,8 @@ AT_MOST, AT_LEAST = "at most", "at least"
 NOT_MEASURED = "not measured in this run"
 _CACHED = ("go", "java", "cpp", "rust")
 _HALF = 0.5
+QUIET = 0.05
+"""Most of the machine that may be busy with other things while it is measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,13 +151,16 @@ def _service_cpu(results: Results) -> Row:
     """Over REST, since only there both parts work."""
     split = next((split for split in results.cpu if split.front == REST), None)
     share = split.service_share if split else None
+    quiet = split is None or split.background <= QUIET
     return Row(
         "CPU of server and gateway, of the machine's for one execution",
         0.05,
         AT_MOST,
         "share",
         None if share is None else Estimate(share, share, share),
-        "over REST, where both parts work",
+        "over REST, where both parts work"
+        + ("" if quiet else "; the machine was not quiet, so its part is not known"),
+        conclusive=quiet,
     )
 
 
