@@ -67,8 +67,8 @@ class Container:
     """A container of a language's image, for many observations one after the other."""
 
     def __init__(self, language: Language, image: SandboxImage, harness: Path) -> None:
-        waiting = WaitingCommand(**{"cold_code": "", **_tuples(WAITING[language.name]["run"])})
         version = language.versions[0]
+        waiting = version.run.waiting or _proposed(language.name)
         run = dataclasses.replace(version.run, waiting=waiting)
         self._language, self._version = language, dataclasses.replace(version, run=run)
         self._images = ImageState(State.READY, image=image, run=image, compile=image)
@@ -177,8 +177,11 @@ def _strings(strings: Iterable[str | bytes]) -> bytes:
     return struct.pack("<I", len(encoded)) + b"".join(parts)
 
 
-def _tuples(table: dict[str, Any]) -> dict[str, Any]:
-    return {k: tuple(v) if isinstance(v, list) else v for k, v in table.items()}
+def _proposed(language: str) -> WaitingCommand:
+    table = WAITING[language]["run"]
+    return WaitingCommand(
+        tuple(table["command"]), tuple(table["cold_env"]), table.get("cold_code", "")
+    )
 
 
 def docker(*arguments: str) -> str:

@@ -17,7 +17,8 @@ def _same(
 IDENTITY = [
     _same(
         "argv",
-        "console.log(process.argv, process.argv0, process.execArgv, process.execPath, process.title)",
+        "console.log(process.argv, process.argv0, process.execArgv, process.execPath, "
+        "process.title)",
         "'/box/main.js', '-x', 'ä b', ''",
         args=("-x", "ä b", ""),
     ),
@@ -153,7 +154,8 @@ ENDS = [
         }
         f(1);
         """,
-        "at f (/box/main.js:2:45)\n      at Object.<anonymous> (/box/main.js:4:1)\n      at Module._compile",
+        "at f (/box/main.js:2:45)\n      at Object.<anonymous> (/box/main.js:4:1)\n      at "
+        "Module._compile",
         1,
     ),
     _same(
@@ -384,12 +386,14 @@ PROCESSES = [
     ),
     _same(
         "code that is made at run time",
-        "console.log(eval('1 + 1'), new Function('return 3')(), require('vm').runInNewContext('4'))",
+        "console.log(eval('1 + 1'), new Function('return 3')(), "
+        "require('vm').runInNewContext('4'))",
         "2 3 4",
     ),
     _same(
         "web interfaces",
-        "console.log([typeof fetch, structuredClone({ a: 1 }), new URL('a', 'http://b'), crypto.subtle])",
+        "console.log([typeof fetch, structuredClone({ a: 1 }), new URL('a', 'http://b'), "
+        "crypto.subtle])",
         "'function'",
     ),
 ]
@@ -422,7 +426,8 @@ ENVIRONMENT = [
     ),
     _same(
         "colours",
-        "console.log(process.stdout.hasColors?.(), require('util').inspect({ a: 1 }, { colors: true }))",
+        "console.log(process.stdout.hasColors?.(), require('util').inspect({ a: 1 }, { colors: "
+        "true }))",
         "a",
         env={"FORCE_COLOR": "1", "NO_COLOR": ""},
         mask=PID,
@@ -458,7 +463,8 @@ DIFFERS = [
         ),
         "true",
         "false",
-        "only the kernel writes there, when a program is executed; process.env and getenv have them",
+        "only the kernel writes there, when a program is executed; process.env and getenv have "
+        "them",
     ),
     Differs(
         "age of the process",

@@ -195,7 +195,8 @@ ENDS = [
     ),
     _same(
         "exception in a thread",
-        "import threading; t = threading.Thread(target=lambda: 1 / 0); t.start(); t.join(); print('on')",
+        "import threading; t = threading.Thread(target=lambda: 1 / 0); t.start(); t.join(); "
+        "print('on')",
         "Exception in thread Thread-1",
     ),
     _same(
@@ -247,7 +248,8 @@ STREAMS = [
     ),
     _same(
         "order of bytes on both streams",
-        "import os, sys; print('a'); os.write(1, b'b\\n'); sys.stdout.write('c'); os.write(1, b'd')",
+        "import os, sys; print('a'); os.write(1, b'b\\n'); sys.stdout.write('c'); os.write(1, "
+        "b'd')",
         "a\nb\ncd",
     ),
     _same(
@@ -284,7 +286,8 @@ PROCESSES = [
     ),
     _same(
         "fork",
-        "import os\nif os.fork() == 0: print('child'); os._exit(3)\nprint('parent', os.wait()[1] >> 8)\n",
+        "import os\nif os.fork() == 0: print('child'); os._exit(3)\nprint('parent', os.wait()[1] "
+        ">> 8)\n",
         "child\nparent 3",
     ),
     *(
@@ -346,7 +349,8 @@ PROCESSES = [
     ),
     _same(
         "asyncio",
-        "import asyncio\nasync def f():\n    await asyncio.sleep(0.05); print('woke')\nasyncio.run(f())\n",
+        "import asyncio\nasync def f():\n    await asyncio.sleep(0.05); "
+        "print('woke')\nasyncio.run(f())\n",
         "woke",
     ),
     _same(
@@ -379,7 +383,8 @@ ENVIRONMENT = [
     ),
     _same(
         "clocks run",
-        "import time\na = time.monotonic(); time.sleep(0.1); print(0.09 < time.monotonic() - a < 1)\n",
+        "import time\na = time.monotonic(); time.sleep(0.1); print(0.09 < time.monotonic() - a < "
+        "1)\n",
         "True",
     ),
     _same(
@@ -396,7 +401,8 @@ DIFFERS = [
         Program("print(open('/proc/self/cmdline').read().split('\\0'))", args=("x",)),
         r"\['python3', 'main.py', 'x', ''\]",
         r"\['python3', 'main.py', ''\]",
-        "only the kernel writes there, when a program is executed; sys.argv and sys.orig_argv have them",
+        "only the kernel writes there, when a program is executed; sys.argv and sys.orig_argv "
+        "have them",
     ),
     Differs(
         "variables in /proc/self/environ",
@@ -431,7 +437,8 @@ TABLE = Table(
         Program("print(hash('text'))"),
         Program("import random; print(random.random())"),
         Program(
-            "import uuid, secrets, tempfile; print(uuid.uuid4(), secrets.token_hex(), tempfile.mktemp())"
+            "import uuid, secrets, tempfile; print(uuid.uuid4(), secrets.token_hex(), "
+            "tempfile.mktemp())"
         ),
         Program("print(id(object()))"),
     ],

@@ -130,7 +130,8 @@ SOURCE = [
 ENDS = [
     _same(
         "uncaught exception",
-        "def f(n) = 1 / n\nbegin\n  f(0)\nrescue ZeroDivisionError\n  raise ArgumentError, 'chained'\nend\n",
+        "def f(n) = 1 / n\nbegin\n  f(0)\nrescue ZeroDivisionError\n  raise ArgumentError, "
+        "'chained'\nend\n",
         "main.rb:5:in `rescue in <main>': chained (ArgumentError)\n",
         1,
     ),
@@ -212,7 +213,8 @@ PROCESSES = [
     ),
     _same(
         "a handler of the program's",
-        "p trap(:INT) { puts 'saw'; exit 5 }, trap(:PIPE, 'DEFAULT')\nProcess.kill(:INT, $$); sleep 2\n",
+        "p trap(:INT) { puts 'saw'; exit 5 }, trap(:PIPE, 'DEFAULT')\nProcess.kill(:INT, $$); "
+        "sleep 2\n",
         "saw",
         5,
     ),
@@ -245,12 +247,14 @@ PROCESSES = [
     ),
     _same(
         "timeout",
-        "require 'timeout'\nbegin; Timeout.timeout(0.1) { sleep 2 }; rescue Timeout::Error => e; p e; end",
+        "require 'timeout'\nbegin; Timeout.timeout(0.1) { sleep 2 }; rescue Timeout::Error => e; "
+        "p e; end",
         "execution expired",
     ),
     _same(
         "libraries",
-        "%w[json set csv date erb open3 socket tempfile yaml bigdecimal].each { |n| p [n, (require n)] }",
+        "%w[json set csv date erb open3 socket tempfile yaml bigdecimal].each { |n| p [n, "
+        "(require n)] }",
         '["json", true]',
     ),
 ]
