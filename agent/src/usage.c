@@ -160,11 +160,12 @@ static void sample_memory(void) {
 
 /* `pid` is the main process, or 0 after it was reaped: without a cgroup its clock stands for the living. */
 static uint64_t cpu_since_begin(pid_t pid) {
-    uint64_t all;
-    if (source == USAGE_RUSAGE || !read_cpu(&all))
-        return rusage_cpu_us(pid) - before.cpu_us;
-    uint64_t agent = before.cpu_us + clock_of(CLOCK_PROCESS_CPUTIME_ID) - before.own_cpu_us;
-    return all > agent ? all - agent : 0;
+    uint64_t now, agent = before.cpu_us;
+    if (source == USAGE_RUSAGE || !read_cpu(&now))
+        now = rusage_cpu_us(pid);
+    else
+        agent += clock_of(CLOCK_PROCESS_CPUTIME_ID) - before.own_cpu_us;
+    return now > agent ? now - agent : 0;
 }
 
 int64_t usage_sample_due_us(void) {

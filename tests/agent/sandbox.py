@@ -204,6 +204,11 @@ class Sandbox:
         pid = self.process.pid
         return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
 
+    def agent_cpu_seconds(self) -> float:
+        """CPU time that the agent itself has used."""
+        fields = Path(f"/proc/{self.agent_pid()}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def processes(self) -> list[int]:
         """The agent's descendants, dead ones too that nobody reaped, by their numbers outside."""
         parents = _parents()

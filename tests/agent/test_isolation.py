@@ -101,6 +101,7 @@ def test_an_idle_agent_catches_no_signal_and_costs_next_to_nothing(start_shipped
     assert int(facts["SigBlk"], 16) | 1 << 8 | 1 << 18 | 7 << 31 == (1 << 64) - 1
     assert int(facts["VmRSS"].split()[0]) < 400
     assert int(facts["Threads"]) == 1
+    assert facts["Umask"] == "0077"
 
 
 def test_a_busy_agent_stays_small(start_shipped: Start) -> None:
