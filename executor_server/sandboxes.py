@@ -81,18 +81,31 @@ class Sandboxes:
         self.living.add(container)
         fate = self._events.watch(container)
         sandbox: Sandbox | None = None
+        starting: asyncio.Task[None] | None = None
         try:
             stream = await self._containers.attach(container)
             sandbox = Sandbox(spec, container, stream, fate, self._trace)
-            await self._containers.start(container)
+            # Not cancelled half-way: only one that is known to have started leaves by itself.
+            starting = self._containers.in_background(self._containers.start(container))
+            await asyncio.shield(starting)
             await sandbox.hello()
         except BaseException:
-            self._containers.in_background(self._discard(container, sandbox))
+            self._containers.in_background(self._discard(container, sandbox, starting))
             raise
         self._observer.sandbox_made(spec.image, time.monotonic() - began)
         return sandbox
 
-    async def _discard(self, container: str, sandbox: Sandbox | None) -> None:
+    async def _discard(
+        self, container: str, sandbox: Sandbox | None, starting: asyncio.Task[None] | None
+    ) -> None:
+        """Take down what was never handed out.
+
+        One that has started is never removed by force while it leaves by itself: where both happen at
+        once, an engine may list it for ever after, with neither a name nor a way to remove it.
+        """
+        if sandbox is not None and starting is not None and await _succeeds(starting):
+            await self._dispose(sandbox)
+            return
         if sandbox is not None:
             await sandbox.close()
         await self._remove(container, time.monotonic())
@@ -128,3 +141,11 @@ class Sandboxes:
         self.living.discard(container)
         self._events.forget(container)
         self._observer.sandbox_removed(container, time.monotonic() - began, how)
+
+
+async def _succeeds(starting: asyncio.Task[None]) -> bool:
+    try:
+        await starting
+    except EngineError:
+        return False
+    return True
