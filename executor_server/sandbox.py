@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import time
 from dataclasses import replace
@@ -62,7 +63,8 @@ class Sandbox:
         self._incoming: asyncio.Queue[Frame | ProtocolError | None] = asyncio.Queue()
         self._pump = asyncio.create_task(self._read_always(), name=f"attach {container[:12]}")
         self._execution_id = agent.NO_ID
-        self._used = False
+        self._greeted = False
+        self._conversation: _Conversation | None = None
 
     @property
     def alive(self) -> bool:
@@ -74,11 +76,13 @@ class Sandbox:
         try:
             async with asyncio.timeout(HELLO_SECONDS):
                 frame = await self._next()
+            if frame is None:
+                raise SandboxStartError("the sandbox ended before its agent said hello")
+            hello = agent.parse_hello(frame.payload)
         except TimeoutError:
             raise SandboxStartError("the agent did not say hello in time") from None
-        if frame is None or frame.type is not FrameType.HELLO:
-            raise SandboxStartError("the sandbox ended before its agent said hello")
-        hello = agent.parse_hello(frame.payload)
+        except ProtocolError as failure:
+            raise SandboxStartError(f"the agent did not say hello: {failure}") from failure
         if not (hello.non_dumpable and hello.is_pid_1):
             raise SandboxStartError("the agent is not the protected process that it must be")
         return hello
@@ -88,10 +92,9 @@ class Sandbox:
 
         Raises SandboxStartError where nothing was started, SandboxError where the sandbox broke.
         """
-        if self._used:
+        if self._conversation is not None:
             raise SandboxError("a sandbox runs one command")
-        self._used = True
-        conversation = _Conversation(self, command)
+        conversation = self._conversation = _Conversation(self, command)
         try:
             async for event in conversation.events():
                 yield event
@@ -109,13 +112,11 @@ class Sandbox:
         await self.write(agent.frame(kind, self._execution_id))
 
     async def write(self, data: bytes) -> None:
-        """Send frames. Raises SandboxError where the stream is gone."""
+        """Send frames. A stream that takes no more is no error here: what is read next tells its end."""
         if self._trace:
             self._trace(self.container, "out", "", len(data))
-        try:
+        with contextlib.suppress(EngineError):
             await self._stream.write(data)
-        except EngineError as failure:
-            raise SandboxError(str(failure)) from failure
 
     async def close(self) -> None:
         """Close the stream: the agent then kills everything and exits."""
@@ -139,6 +140,11 @@ class Sandbox:
     def _take(self, frame: Frame) -> None:
         if self._trace:
             self._trace(self.container, "in", frame.type.name, len(frame.payload))
+        if self._conversation is not None:
+            self._conversation.account(frame)
+        elif self._greeted or frame.type is not FrameType.HELLO:
+            raise ProtocolError(f"{frame.type.name} before the command")
+        self._greeted = True
         self._incoming.put_nowait(frame)
 
     async def _next(self) -> Frame | None:
@@ -168,10 +174,8 @@ class _Conversation:
         self._late = False
 
     async def events(self) -> AsyncIterator[SandboxEvent]:
+        self._set_deadline()
         await self._open()
-        loop = asyncio.get_running_loop()
-        seconds = self._command.wall_seconds + GRACE_SECONDS
-        self._deadline = loop.call_later(seconds, self._give_up)
         while True:
             frame = await self._sandbox._next()
             if frame is None:
@@ -184,6 +188,12 @@ class _Conversation:
                 return
             async for event in self._take(frame):
                 yield event
+
+    def _set_deadline(self) -> None:
+        """For the start first, then for the run: the server's own, whatever the agent does."""
+        self.end()
+        seconds = self._command.wall_seconds + GRACE_SECONDS
+        self._deadline = asyncio.get_running_loop().call_later(seconds, self._give_up)
 
     def end(self) -> None:
         if self._deadline is not None:
@@ -209,12 +219,12 @@ class _Conversation:
         match frame.type:
             case FrameType.STARTED:
                 self._began = time.monotonic()
+                self._set_deadline()
                 yield Running()
             case FrameType.DATA if frame.stream == agent.FILES:
                 async for file in self._collect(frame.payload):
                     yield file
             case FrameType.DATA:
-                self._account(frame.stream, len(frame.payload))
                 self._totals[Stream(frame.stream)] += len(frame.payload)
                 yield Output(Stream(frame.stream), frame.payload)
                 await self._grant(frame.stream, len(frame.payload))
@@ -229,11 +239,14 @@ class _Conversation:
             case _:
                 raise ProtocolError(f"an agent does not send {frame.type.name}")
 
-    def _account(self, stream: int, size: int) -> None:
-        if stream not in self._granted:
-            raise ProtocolError(f"data on stream {stream}")
-        self._granted[stream] -= size
-        if self._granted[stream] < 0:
+    def account(self, frame: Frame) -> None:
+        """Hold the agent to its credit as frames come, before they pile up."""
+        if frame.type is not FrameType.DATA:
+            return
+        if frame.stream not in self._granted:
+            raise ProtocolError(f"data on stream {frame.stream}")
+        self._granted[frame.stream] -= len(frame.payload)
+        if self._granted[frame.stream] < 0:
             raise ProtocolError("more data than was granted")
 
     async def _grant(self, stream: int, amount: int) -> None:
@@ -272,7 +285,6 @@ class _Conversation:
     async def _collect(self, data: bytes) -> AsyncIterator[CollectedFile]:
         if self._file is None or len(self._content) + len(data) > self._file.size_bytes:
             raise ProtocolError("file data that belongs to no file")
-        self._account(agent.FILES, len(data))
         self._content += data
         await self._grant(agent.FILES, len(data))
         if len(self._content) == self._file.size_bytes:
@@ -281,8 +293,10 @@ class _Conversation:
             self._content = bytearray()
 
     def _fail(self, fault: agent.Fault) -> None:
-        text = f"{fault.code.name}: {fault.text} (errno {fault.errno})"
-        raise SandboxStartError(text) if self._began is None else SandboxError(text)
+        raise self._broken(f"{fault.code.name}: {fault.text} (errno {fault.errno})")
+
+    def _broken(self, why: str) -> SandboxError:
+        return SandboxStartError(why) if self._began is None else SandboxError(why)
 
     def _give_up(self) -> None:
         self._late = True
@@ -290,6 +304,8 @@ class _Conversation:
 
     async def _end_without_result(self) -> CommandResult:
         """The agent's word is missing: the server's own deadline and the engine's events decide."""
+        if self._late and self._began is None:
+            raise SandboxStartError("the agent did not start the command in time")
         if self._late:
             return self._verdict(Cause.WALL, oom=False)
         fate = self._sandbox.fate
@@ -297,10 +313,10 @@ class _Conversation:
             async with asyncio.timeout(FATE_SECONDS):
                 await fate.died.wait()
         except TimeoutError:
-            raise SandboxError("the stream ended and the engine does not say why") from None
+            raise self._broken("the stream ended and the engine does not say why") from None
         if fate.out_of_memory:
             return self._verdict(Cause.SIGNALED, oom=True)
-        raise SandboxError("the agent ended without a result")
+        raise self._broken("the agent ended without a result")
 
     def _verdict(self, cause: Cause, *, oom: bool) -> CommandResult:
         return CommandResult(
