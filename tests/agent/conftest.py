@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
+from tests.agent import arm64
 from tests.agent.sandbox import UID, Sandbox
+from tests.engine import Engine
 
 SOURCE = Path(__file__).parents[2] / "agent"
 SANITIZED = "sanitized"
@@ -35,9 +37,18 @@ def _root() -> None:
         pytest.fail("the agent's tests make pid and mount namespaces: run them as root")
 
 
-@pytest.fixture(scope="session", params=["static", SANITIZED])
+@pytest.fixture(scope="session")
+def cross_built(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with what the engine cross-builds for arm64: the agent and its codec."""
+    return arm64.build(tmp_path_factory.mktemp("cross-built"))
+
+
+@pytest.fixture(scope="session", params=["static", SANITIZED, arm64.NAME])
 def agent(request: pytest.FixtureRequest) -> Path:
-    """The binary under test: as it is shipped, and with the address and undefined sanitizers."""
+    """The binary under test: as it is shipped, with the address and undefined sanitizers, and for arm64."""
+    if request.param == arm64.NAME:
+        folder: Path = request.getfixturevalue("cross_built")
+        return folder / arm64.AGENT
     if request.param == SANITIZED:
         return make("sanitized") / "agent-sanitized"
     return make() / "agent"
@@ -63,12 +74,13 @@ def folder() -> Iterator[Path]:
 
 def _starter(agent: Path, folder: Path) -> Iterator[Start]:
     sandboxes: list[Sandbox] = []
-    binary = folder / "agent"
+    binary = folder / agent.name
     shutil.copy(agent, binary)
-    binary.chmod(0o555 if agent.name.endswith(SANITIZED) else 0o111)
+    binary.chmod(0o111 if agent.name == "agent" else 0o555)  # an emulator has to read it
+    command = arm64.command(binary)
 
     def start(*arguments: str, **circumstances: Any) -> Sandbox:
-        sandboxes.append(Sandbox(binary, folder, *arguments, **circumstances))
+        sandboxes.append(Sandbox(command[0], folder, *command[1:], *arguments, **circumstances))
         return sandboxes[-1]
 
     yield start

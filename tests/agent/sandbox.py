@@ -13,6 +13,7 @@ import os
 import secrets
 import selectors
 import shutil
+import signal
 import struct
 import subprocess
 import time
@@ -228,7 +229,12 @@ class Sandbox:
         return self.process.stderr.read().decode()
 
     def stop(self) -> None:
-        """Ends the agent, and with it its namespace, whatever its state."""
+        """Ends the agent, and with it its namespace, whatever its state.
+
+        Not by --kill-child alone: the change of user in between takes that signal back.
+        """
+        with contextlib.suppress(FileNotFoundError, IndexError, ProcessLookupError):
+            os.kill(self.agent_pid(), signal.SIGKILL)
         self.process.kill()
         self.process.wait()
         for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
