@@ -70,6 +70,8 @@ async def _gateway(
             host=settings.host,
             port=settings.http_port,
             max_body_bytes=settings.http_body_bytes_max,
+            max_connections=settings.http_connections_max,
+            response_timeout_seconds=settings.http_answer_seconds,
             grpc_target=target,
             caller_token=token or None,
         ),

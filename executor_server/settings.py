@@ -147,6 +147,10 @@ class Settings(BaseSettings):
     )
     request_bytes_max: Bytes = Field(16 * 1024 * 1024, description="most bytes of a gRPC request")
     http_body_bytes_max: Bytes = Field(32 * 1024 * 1024, description="most bytes of a JSON body")
+    http_connections_max: Count = Field(1000, description="most connections to REST at once")
+    http_answer_seconds: Seconds = Field(
+        120.0, description="time for a client of REST to take a whole answer"
+    )
 
     @field_validator("docker_host", mode="before")
     @classmethod

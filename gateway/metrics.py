@@ -37,6 +37,22 @@ class HttpMetrics:
             registry=registry,
         )
 
+        self.connections = Gauge(
+            "code_executor_http_connections",
+            "HTTP connections that are open, idle ones included",
+            registry=registry,
+        )
+        self.connections_refused = Counter(
+            "code_executor_http_connections_refused",
+            "HTTP connections that were one too many",
+            registry=registry,
+        )
+        self.answers_not_taken = Counter(
+            "code_executor_http_answers_not_taken",
+            "HTTP answers that a client did not take in time; their connections were closed",
+            registry=registry,
+        )
+
     def observe(self, route: str, method: str, code: int, seconds: float) -> None:
         """Count one answered request."""
         method = method if method in _METHODS else "other"

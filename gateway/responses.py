@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from http import HTTPStatus
 
 from aiohttp import web
 
@@ -31,3 +32,18 @@ def error_response(error: HttpError) -> web.Response:
 def response(status: int, body: bytes, headers: Mapping[str, str]) -> web.Response:
     """Make a response; ``headers`` has at least the content type."""
     return web.Response(status=status, body=body, headers={**_HEADERS, **headers})
+
+
+def raw_response(error: HttpError) -> bytes:
+    """Write a whole response that ends its connection, where there is no request to answer."""
+    body = error.body()
+    headers = {
+        **_HEADERS,
+        "Content-Type": JSON,
+        **error.headers,
+        "Content-Length": str(len(body)),
+        "Connection": "close",
+    }
+    phrase = HTTPStatus(error.http_status).phrase
+    lines = [f"HTTP/1.1 {error.http_status} {phrase}", *(f"{n}: {v}" for n, v in headers.items())]
+    return "\r\n".join([*lines, "", ""]).encode("ascii") + body
