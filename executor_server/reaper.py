@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ class Reaper:
         self._sandboxes = sandboxes
         self._observer = observer
         self._strangers: set[str] = set()
+        self._reaped: set[str] = set()
 
     async def run(self) -> None:
         """Sweep for ever. An engine that does not answer is tried again at the next round."""
@@ -41,15 +43,26 @@ class Reaper:
             return
 
     async def sweep(self) -> int:
-        """Remove what is left over and say how many. Raises EngineError."""
+        """Remove what is left over and say how many. Raises EngineError where nothing can be listed."""
         found = await self._containers.list()
-        doomed = [(entry, why) for entry in found if (why := self._why(entry))]
-        for entry, why in doomed:
-            await self._containers.remove(entry.id)
-            self._observer.reaped(entry.id, why)
+        listed = {entry.id for entry in found}
+        # An engine may go on listing what it says is gone.
+        self._reaped &= listed
+        doomed = [(entry.id, why) for entry in found if (why := self._why(entry))]
+        before = len(self._reaped)
+        for container, why in doomed:
+            if container not in self._reaped:
+                await self._reap(container, why)
         mine = {entry.id for entry in found if entry.boot == self._containers.boot}
         self._strangers = mine - self._sandboxes.living
-        return len(doomed)
+        return len(self._reaped) - before
+
+    async def _reap(self, container: str, why: str) -> None:
+        """One that the engine does not let go keeps none of the others; it waits for the next round."""
+        with contextlib.suppress(EngineError):
+            await self._containers.remove(container)
+            self._reaped.add(container)
+            self._observer.reaped(container, why)
 
     def _why(self, entry: FoundContainer) -> str:
         """Reason to remove this container; empty where it must stay."""
