@@ -193,19 +193,21 @@ class Pool:
     def _begin(self, spec: SandboxSpec) -> None:
         shelf = self._shelves[spec]
         shelf.making += 1
+        self._making += 1
         task = asyncio.create_task(self._fill(spec, shelf), name="pool refill")
         self._refills.add(task)
         task.add_done_callback(self._refills.discard)
 
     async def _fill(self, spec: SandboxSpec, shelf: _Shelf) -> None:
         try:
-            sandbox = await self._make(spec)
+            sandbox = await self._sandboxes.make(spec)
         except (EngineError, SandboxStartError):
             # Observed where it happened. A request for this kind makes its own, and gets the error.
             self._paused_until = time.monotonic() + _FAILURE_SECONDS
             return
         finally:
             shelf.making -= 1
+            self._making -= 1
             self._changed.set()
         if self._closed:
             self._sandboxes.dispose(sandbox)
