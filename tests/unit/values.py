@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from executor_server.model import Cause, Command, CommandResult, MeasuredBy, SandboxSpec
+from executor_server.observer import Observer
 
 _RESULT = CommandResult(
     cause=Cause.EXITED,
@@ -46,3 +48,25 @@ def a_spec(**changes: Any) -> SandboxSpec:
 def a_command(**changes: Any) -> Command:
     """What one sandbox runs."""
     return replace(_COMMAND, **changes)
+
+
+class Recorder(Observer):
+    """Writes down what it is told: the name of each call with its arguments."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, tuple[Any, ...]]] = []
+
+    def told(self, name: str) -> list[tuple[Any, ...]]:
+        """Arguments of every call of this name."""
+        return [arguments for found, arguments in self.calls if found == name]
+
+
+def _recording(name: str) -> Callable[..., None]:
+    def record(self: Recorder, *arguments: Any) -> None:
+        self.calls.append((name, arguments))
+
+    return record
+
+
+for _name in [name for name in vars(Observer) if not name.startswith("_")]:
+    setattr(Recorder, _name, _recording(_name))
