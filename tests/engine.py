@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import subprocess
 import time
 from collections.abc import Callable
@@ -13,6 +14,15 @@ INSTANCE_LABEL = "code-executor"
 
 class EngineRefusedError(Exception):
     """The program `docker` failed; the message is what it said."""
+
+
+SLEEP = "import subprocess, sys; print(subprocess.run(['sleep', sys.argv[1]]).returncode)"
+"""Python that sleeps for its argument's seconds, in a process that ``Engine.running`` finds."""
+
+
+def sleep_mark(seconds: int) -> str:
+    """An argument for SLEEP that no other program has."""
+    return f"{seconds}.{secrets.randbelow(10**9):09}"
 
 
 class Engine:
@@ -28,7 +38,11 @@ class Engine:
         return self._docker("ps", "--all", "--quiet", "--no-trunc", label).split()
 
     def running(self, instance: str, word: str) -> str | None:
-        """Id of the container of this service in which a command with this word runs."""
+        """Id of the container of this service in which a command line has this word.
+
+        A program that a waiting process has become has no command line of its own: one that is to be
+        found starts another one, see SLEEP.
+        """
         for container in self.containers(instance):
             if word in self._processes(container):
                 return container

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import sys
 from collections.abc import Callable, Iterator
 
@@ -14,14 +13,13 @@ from code_executor import AsyncClient
 from code_executor.v1 import executor_pb2 as pb
 from code_executor.v1.executor_pb2_grpc import CodeExecutorStub
 
-from tests.engine import Engine
+from tests.engine import SLEEP, Engine, sleep_mark
 from tests.service import Service, running
 
 GONE_SECONDS = 2.0
 WAITING = "code_executor_waiting"
 RUNNING = "code_executor_running"
 STARTS = "code_executor_sandbox_start_seconds_count"
-SLEEP = "import time; time.sleep(100)"
 CLIENT = """
 import sys
 from code_executor import Client
@@ -41,8 +39,8 @@ def narrow(engine: Engine) -> Iterator[Service]:
 
 @pytest.fixture
 def mark() -> str:
-    """A word by which the container of a program is found."""
-    return f"mark-{secrets.token_hex(4)}"
+    """An argument by which the container of a program is found."""
+    return sleep_mark(100)
 
 
 def request(mark: str) -> pb.ExecuteRequest:
@@ -122,7 +120,7 @@ async def test_a_call_that_waits_in_the_queue(narrow: Service, engine: Engine, m
         stub = CodeExecutorStub(channel)
         first = stub.Execute(request(mark))
         await started(narrow, engine, mark)
-        second = stub.Execute(request(mark + "-second"))
+        second = stub.Execute(request(sleep_mark(100)))
         await until(engine, lambda: narrow.metric(WAITING) == 1, 5, "it waits")
         second.cancel()
         await until(engine, lambda: narrow.metric(WAITING) == 0, 5, "it waits no more")

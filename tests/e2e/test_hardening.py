@@ -7,23 +7,21 @@ from __future__ import annotations
 
 import asyncio
 import json
-import secrets
 from typing import Any
 
 import pytest
 
 from tests.e2e.conftest import Execute
-from tests.engine import Engine
+from tests.engine import SLEEP, Engine, sleep_mark
 from tests.service import ROOT, Service
 
 MIB = 2**20
-SLEEP = "import time; time.sleep(8)"
 
 
 @pytest.fixture(scope="module")
 async def living(execute: Execute, service: Service, engine: Engine) -> dict[str, Any]:
     """The container of a program that runs with limits of its own, inspected meanwhile."""
-    mark = f"inspected-{secrets.token_hex(4)}"
+    mark = sleep_mark(8)
     call = asyncio.create_task(
         execute(
             "python", SLEEP, args=[mark], memory_limit_mb=200, cpu_limit=0.75, timeout_seconds=60

@@ -2,39 +2,38 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from code_executor.v1 import executor_pb2 as pb
 
 from tests.e2e.conftest import Execute
-from tests.engine import Engine
+from tests.engine import Engine, sleep_mark
 from tests.service import Service
 
 Status = pb.ExecuteResponse.Status
 
 FORK_BOMB = """
-    import os
+    #include <unistd.h>
 
-    while True:
-        try:
-            os.fork()
-        except OSError:
-            pass
+    int main(void)
+    {
+        for (;;)
+            fork();
+    }
 """
 DEAF_FORK_BOMB = """
-    import os
-    import signal
+    #include <signal.h>
+    #include <unistd.h>
 
-    for number in range(1, 65):
-        try:
-            signal.signal(number, signal.SIG_IGN)
-        except (OSError, ValueError):
-            pass
-    os.setsid() if os.fork() == 0 else None
-    while True:
-        try:
-            os.fork()
-        except OSError:
-            pass
+    int main(void)
+    {
+        for (int number = 1; number < 65; number++)
+            signal(number, SIG_IGN);
+        for (;;)
+            if (fork() == 0)
+                setsid();
+    }
 """
 
 
@@ -42,11 +41,16 @@ DEAF_FORK_BOMB = """
 async def test_a_fork_bomb_runs_out_of_time(
     code: str, execute: Execute, service: Service, engine: Engine
 ) -> None:
-    bomb = await execute("python", code, timeout_seconds=2)
+    mark = sleep_mark(1)
+    task = asyncio.create_task(execute("c", code, args=[mark], timeout_seconds=3))
+    await asyncio.to_thread(
+        engine.wait_until, lambda: engine.running(service.instance, mark), 15, "it runs"
+    )
+    bomb = await task
     assert (bomb.status, bomb.timeout) == (Status.TIMEOUT, True)
-    assert 2 <= bomb.run.wall_seconds < 4
+    assert 3 <= bomb.run.wall_seconds < 5
     assert (await execute("python", "print('next')")).stdout == "next\n"
-    engine.wait_until(lambda: not engine.running(service.instance, "main.py"), 5, "bomb is gone")
+    engine.wait_until(lambda: not engine.running(service.instance, mark), 2, "it is gone")
 
 
 async def test_processes_are_bounded(execute: Execute) -> None:
@@ -144,6 +148,7 @@ async def test_a_daemon_left_behind_is_ended(
 ) -> None:
     code = f"""
         import os
+        import sys
         import time
 
         if os.fork() == 0:
@@ -151,18 +156,16 @@ async def test_a_daemon_left_behind_is_ended(
             if os.fork() == 0:
                 if not {holds_stdout}:
                     os.close(1), os.close(2)
-                time.sleep(2)
-                os.write(1, b"late")
-                time.sleep(600)
+                os.execvp("sleep", ["sleep", sys.argv[1]])
             os._exit(0)
+        time.sleep(0.5)
         print("parent")
     """
-    response = await execute("python", code, args=["left-behind"])
+    mark = sleep_mark(600)
+    response = await execute("python", code, args=[mark])
     assert (response.status, response.stdout) == (Status.OK, "parent\n")
-    assert response.run.wall_seconds < 1.5
-    engine.wait_until(
-        lambda: not engine.running(service.instance, "left-behind"), 5, "daemon ended"
-    )
+    assert response.run.wall_seconds < 2
+    engine.wait_until(lambda: not engine.running(service.instance, mark), 2, "it is gone")
 
 
 async def test_killing_everybody_hits_only_oneself(execute: Execute) -> None:

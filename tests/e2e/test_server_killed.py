@@ -12,10 +12,9 @@ from code_executor.v1 import executor_pb2 as pb
 from code_executor.v1.executor_pb2_grpc import CodeExecutorStub
 
 from tests.e2e.conftest import Execute, StartService
-from tests.engine import Engine
+from tests.engine import SLEEP, Engine, sleep_mark
 from tests.service import Service
 
-SLEEP = "import time; time.sleep(100)"
 HOUR = 3600
 
 
@@ -33,7 +32,7 @@ async def test_killed_in_the_middle_of_executions(
     neighbour = asyncio.create_task(execute("python", "import time; time.sleep(6); print('mine')"))
     first = start_service("-pool-memory-mb=256")
     first.wait_until_ready("python")
-    mark = f"killed-{secrets.token_hex(4)}"
+    mark = sleep_mark(100)
     request = pb.ExecuteRequest(language="python", code=SLEEP, args=[mark], timeout_seconds=110)
     async with grpc.aio.insecure_channel(first.grpc_address) as channel:
         calls = [CodeExecutorStub(channel).Execute(request) for _ in range(3)]
@@ -95,7 +94,7 @@ async def test_a_container_that_is_killed_from_outside(
     """Nobody's program is to blame: the caller gets an INTERNAL error, masked, and the rest goes on."""
     started = start_service("-pool-memory-mb=0")
     started.wait_until_ready("python")
-    mark = f"struck-{secrets.token_hex(4)}"
+    mark = sleep_mark(100)
     request = pb.ExecuteRequest(language="python", code=SLEEP, args=[mark], timeout_seconds=110)
     async with grpc.aio.insecure_channel(started.grpc_address) as channel:
         stub = CodeExecutorStub(channel)
