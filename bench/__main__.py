@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import uvloop
 
 from bench import report
+from bench.engine import ContainerFailedError
+from bench.fronts import WrongAnswerError
 from bench.run import STAGES, prepare, run_stages, tell
 from bench.scale import FULL, QUICK
 from bench.session import ImagesMissingError, open_session
@@ -34,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, asyncio.CancelledError):
         tell("\ninterrupted: everything that was started is gone again")
         return _INTERRUPTED
-    except (EngineError, ImagesMissingError) as failure:
+    except (EngineError, ImagesMissingError, ContainerFailedError, WrongAnswerError) as failure:
         sys.stderr.write(f"bench: {failure}\n")
         return 1
     return 0

@@ -33,8 +33,7 @@ class Ceiling:
     async def one(self) -> None:
         """One container from nothing to nothing. Raises ContainerFailedError, EngineError."""
         laboratory = self._laboratory
-        container = await laboratory.create(self._config())
-        try:
+        async with laboratory.made(self._config()) as container:
             stream = await laboratory.attach(container)
             try:
                 await laboratory.start(container)
@@ -42,8 +41,6 @@ class Ceiling:
                 code = await laboratory.wait(container)
             finally:
                 await stream.close()
-        finally:
-            await laboratory.remove(container)
         if code or printed.decode() != f"{_WORD}\n":
             raise ContainerFailedError(f"exit code {code}, printed {printed!r}")
 

@@ -33,9 +33,10 @@ from bench.results import CpuSplit
 from bench.throughput import CLIENTS
 
 if TYPE_CHECKING:
+    from bench.fronts import Front
     from bench.load import Load
     from bench.proc import ContainerGroup
-    from bench.service import Front, RunningService
+    from bench.service import RunningService
     from bench.session import Session
 
 _IDLE_SECONDS = 3.0

@@ -57,7 +57,12 @@ class _ByCommand:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        out, err = await process.communicate(data)
+        try:
+            out, err = await process.communicate(data)
+        except asyncio.CancelledError:
+            # Killed between its two calls it would leave a container that never starts.
+            await process.wait()
+            raise
         seconds = time.perf_counter() - began
         _check(program, out.decode() + err.decode(), expected)
         return seconds

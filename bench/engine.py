@@ -107,8 +107,8 @@ class Laboratory:
                 raise
 
     @contextlib.asynccontextmanager
-    async def started(self, config: dict[str, Any]) -> AsyncIterator[AttachedStream]:
-        """A container that runs while the block does, and its stream."""
+    async def made(self, config: dict[str, Any]) -> AsyncIterator[str]:
+        """A container that exists while the block runs; its id. Raises EngineError."""
         # Shielded: a create call that is cancelled half-way leaks its container.
         making = asyncio.ensure_future(self.create(config))
         try:
@@ -117,6 +117,14 @@ class Laboratory:
             await self.remove(await making)
             raise
         try:
+            yield container
+        finally:
+            await self.remove(container)
+
+    @contextlib.asynccontextmanager
+    async def started(self, config: dict[str, Any]) -> AsyncIterator[AttachedStream]:
+        """A container that runs while the block does, and its stream. Raises EngineError."""
+        async with self.made(config) as container:
             stream = await self.attach(container)
             try:
                 await self.start(container)
@@ -124,8 +132,6 @@ class Laboratory:
             finally:
                 # Before the removal, which an unread stream makes hang.
                 await stream.close()
-        finally:
-            await self.remove(container)
 
 
 async def read_to_end(stream: AttachedStream) -> bytes:

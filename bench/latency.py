@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, TypeVar
 
 from bench import stats
 from bench.docker_run import docker_run
+from bench.fronts import DEFAULT_LIMITS, ONE_CORE
 from bench.results import AGAIN, BARE, DOCKER, GRPC, REST, Latency, Way
-from bench.service import DEFAULT_LIMITS, ONE_CORE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from bench.bare import BareLoop
     from bench.docker_run import DockerRun
+    from bench.fronts import Front, Limits
     from bench.programs import Program
     from bench.scale import Scale
-    from bench.service import Front, Limits, RunningService
+    from bench.service import RunningService
     from bench.session import Session
 
 _T = TypeVar("_T")

@@ -7,11 +7,11 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from bench.service import RefusedError
+from bench.fronts import RefusedError
 
 if TYPE_CHECKING:
+    from bench.fronts import Answer, Front
     from bench.programs import Program
-    from bench.service import Answer, Front
 
 _REFUSED_PAUSE_SECONDS = 0.1
 _RAMP_SECONDS = 3.0

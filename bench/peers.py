@@ -12,6 +12,7 @@ import importlib
 import importlib.util
 import os
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import aiohttp
@@ -33,6 +34,15 @@ class PeerError(Exception):
     """A peer did not print what the program prints."""
 
 
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """One program as a peer ran it."""
+
+    printed: str
+    seconds: float
+    """Until its output was there; what a peer tidies up after that is not counted."""
+
+
 class Peer(Protocol):
     """Another executor."""
 
@@ -41,8 +51,8 @@ class Peer(Protocol):
     async def absent(self) -> str:
         """Why it cannot take part; empty where it can."""
 
-    async def run(self, source: str) -> str:
-        """Run a Python program and return what it prints. Raises PeerError, aiohttp.ClientError."""
+    async def run(self, source: str) -> Ran:
+        """Run a Python program. Raises PeerError, aiohttp.ClientError."""
 
     async def close(self) -> None:
         """Let go of whatever it holds."""
@@ -67,10 +77,13 @@ class _HttpPeer:
     async def close(self) -> None:
         await self._session.close()
 
-    async def _post(self, path: str, body: dict[str, Any]) -> Any:
+    async def _post(self, path: str, body: dict[str, Any]) -> tuple[Any, float]:
+        """The answer's document, and the seconds that it took."""
         timeout = aiohttp.ClientTimeout(total=_RUN_SECONDS)
+        began = time.perf_counter()
         async with self._session.post(self._url + path, json=body, timeout=timeout) as answer:
-            return await answer.json()
+            document = await answer.json()
+        return document, time.perf_counter() - began
 
 
 class GoJudge(_HttpPeer):
@@ -82,7 +95,7 @@ class GoJudge(_HttpPeer):
         """Connects at the first call."""
         super().__init__("GO_JUDGE_URL", "http://localhost:5050", "/version")
 
-    async def run(self, source: str) -> str:
+    async def run(self, source: str) -> Ran:
         """Run a Python program by the host's interpreter. Raises PeerError."""
         command = {
             "args": [_HOST_PYTHON, "main.py"],
@@ -97,10 +110,10 @@ class GoJudge(_HttpPeer):
             "procLimit": 50,
             "copyIn": {"main.py": {"content": source}},
         }
-        result = (await self._post("/run", {"cmd": [command]}))[0]
-        if result.get("status") != "Accepted":
-            raise PeerError(f"go-judge: {result}")
-        return str(result["files"]["stdout"])
+        results, seconds = await self._post("/run", {"cmd": [command]})
+        if results[0].get("status") != "Accepted":
+            raise PeerError(f"go-judge: {results}")
+        return Ran(results[0]["files"]["stdout"], seconds)
 
 
 class Codapi(_HttpPeer):
@@ -112,13 +125,13 @@ class Codapi(_HttpPeer):
         """Connects at the first call."""
         super().__init__("CODAPI_URL", "http://localhost:1313", "/")
 
-    async def run(self, source: str) -> str:
+    async def run(self, source: str) -> Ran:
         """Run a Python program. Raises PeerError."""
         body = {"sandbox": "python", "command": "run", "files": {"": source}}
-        result = await self._post("/v1/exec", body)
+        result, seconds = await self._post("/v1/exec", body)
         if not result.get("ok"):
             raise PeerError(f"codapi: {result}")
-        return str(result["stdout"])
+        return Ran(result["stdout"], seconds)
 
 
 class LlmSandbox:
@@ -145,20 +158,22 @@ class LlmSandbox:
         """Whether the package can be imported."""
         return "" if importlib.util.find_spec("llm_sandbox") else "not installed"
 
-    async def run(self, source: str) -> str:
+    async def run(self, source: str) -> Ran:
         """Run a Python program in a session of its own. Raises PeerError."""
         return await asyncio.to_thread(self._run, source)
 
     async def close(self) -> None:
         """Nothing is held between two programs."""
 
-    def _run(self, source: str) -> str:
+    def _run(self, source: str) -> Ran:
         package = importlib.import_module("llm_sandbox")
+        began = time.perf_counter()
         with package.SandboxSession(**self._settings) as session:
             result = session.run(source)
+            seconds = time.perf_counter() - began
         if result.exit_code:
             raise PeerError(f"llm-sandbox: {result}")
-        return str(result.stdout)
+        return Ran(result.stdout, seconds)
 
 
 async def measure_peers(session: Session) -> list[PeerResult]:
@@ -200,9 +215,7 @@ async def _measure(session: Session, peer: Peer) -> PeerResult:
 
 async def _run(session: Session, peer: Peer) -> float:
     source, expected = session.reference.submission()
-    began = time.perf_counter()
-    printed = await peer.run(source)
-    seconds = time.perf_counter() - began
-    if printed != expected:
-        raise PeerError(f"{peer.name} printed {printed!r}, expected {expected!r}")
-    return seconds
+    ran = await peer.run(source)
+    if ran.printed != expected:
+        raise PeerError(f"{peer.name} printed {ran.printed!r}, expected {expected!r}")
+    return ran.seconds

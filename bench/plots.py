@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bench.fronts import DEFAULT_LIMITS, ONE_CORE
 from bench.results import AGAIN, BARE, DOCKER, GRPC, REST
-from bench.service import DEFAULT_LIMITS, ONE_CORE
 from bench.svg import Axis, Chart, Series
 
 if TYPE_CHECKING:

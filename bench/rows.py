@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bench.fronts import DEFAULT_LIMITS, ONE_CORE
 from bench.memory import AGENT_ALONE
 from bench.programs import INCLUDE_EVERYTHING
 from bench.results import AGAIN, GRPC, REST
-from bench.service import DEFAULT_LIMITS, ONE_CORE
 from bench.session import REFERENCE
 from bench.stats import Estimate
 

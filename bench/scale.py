@@ -56,7 +56,7 @@ FULL = Scale(
     starts=7,
     resident_from=1_000,
     resident_to=20_000,
-    peer_rounds=200,
+    peer_rounds=40,
 )
 
 QUICK = Scale(
@@ -78,5 +78,5 @@ QUICK = Scale(
     starts=2,
     resident_from=50,
     resident_to=200,
-    peer_rounds=20,
+    peer_rounds=5,
 )

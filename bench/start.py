@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import grpc.aio
 
 from bench import stats
+from bench.fronts import GrpcFront, RefusedError
 from bench.results import Start
-from bench.service import GrpcFront, RefusedError, Service
+from bench.service import Service
 
 if TYPE_CHECKING:
     from bench.session import Session
