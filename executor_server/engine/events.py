@@ -61,7 +61,8 @@ class EngineEvents:
     async def _follow(self) -> None:
         while True:
             # The monitor of the engine's health tells of it; here only the next attempt matters.
-            with contextlib.suppress(EngineError):
+            # A stream that breaks may end with half a line, which is no JSON.
+            with contextlib.suppress(EngineError, ValueError):
                 await self._read()
             await asyncio.sleep(_RECONNECT_SECONDS)
 
