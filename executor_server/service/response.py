@@ -35,6 +35,10 @@ async def fold(events: AsyncIterator[ExecutionEvent], encoding: Encoding) -> pb.
                 output[event.stream] += event.data
             case Outcome():
                 fill(response, event)
+                if event.run is None and event.compile is not None:
+                    # The compiler refused the program, or hit a limit: what it said is what is asked for.
+                    output[Stream.STDOUT][:] = event.compile.stdout
+                    output[Stream.STDERR][:] = event.compile.stderr
     _put_output(response, output, encoding)
     return response
 
@@ -51,6 +55,13 @@ def fill(response: pb.ExecuteResponse, outcome: Outcome) -> None:
         response.compile.CopyFrom(_stage(outcome.compile))
         response.compile.stdout = outcome.compile.stdout.decode("utf-8", "replace")
         response.compile.stderr = outcome.compile.stderr.decode("utf-8", "replace")
+        if outcome.run is None:
+            response.stdout_truncated = _is_cut(
+                outcome.compile.stdout, response.compile.stdout_total_bytes
+            )
+            response.stderr_truncated = _is_cut(
+                outcome.compile.stderr, response.compile.stderr_total_bytes
+            )
     if outcome.run is not None:
         response.run.CopyFrom(_stage(outcome.run))
         _put_usage(response, outcome.run)
@@ -62,6 +73,10 @@ def fill(response: pb.ExecuteResponse, outcome: Outcome) -> None:
         response.memory_exceeded = decisive.status.name == "MEMORY_EXCEEDED"
 
 
+def _is_cut(returned: bytes, total_bytes: int) -> bool:
+    return total_bytes > len(returned)
+
+
 _LATE = frozenset({"TIMEOUT", "CPU_TIME_EXCEEDED"})
 
 
@@ -69,16 +84,11 @@ def _put_output(
     response: pb.ExecuteResponse, output: dict[Stream, bytearray], encoding: Encoding
 ) -> None:
     stdout, stderr = bytes(output[Stream.STDOUT]), bytes(output[Stream.STDERR])
-    if not response.HasField("run"):
-        # The compiler refused the program, or hit a limit: what it said is what the caller asks for.
-        compiler = response.compile
-        stdout, stderr = compiler.stdout.encode(), compiler.stderr.encode()
-        response.stdout_truncated = compiler.stdout_total_bytes > len(stdout)
-        response.stderr_truncated = compiler.stderr_total_bytes > len(stderr)
     if encoding is Encoding.BYTES:
         response.stdout_bytes, response.stderr_bytes = stdout, stderr
     else:
-        response.stdout, response.stderr = stdout.decode(), stderr.decode()
+        response.stdout = stdout.decode("utf-8", "replace")
+        response.stderr = stderr.decode("utf-8", "replace")
 
 
 def _put_usage(response: pb.ExecuteResponse, run: Stage) -> None:
