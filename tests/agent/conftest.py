@@ -48,7 +48,7 @@ def agent(request: pytest.FixtureRequest) -> Path:
     """The binary under test: as it is shipped, with the address and undefined sanitizers, and for arm64."""
     if request.param == arm64.NAME:
         folder: Path = request.getfixturevalue("cross_built")
-        return folder / arm64.AGENT
+        return folder / "agent"
     if request.param == SANITIZED:
         return make("sanitized") / "agent-sanitized"
     return make() / "agent"
@@ -74,13 +74,14 @@ def folder() -> Iterator[Path]:
 
 def _starter(agent: Path, folder: Path) -> Iterator[Start]:
     sandboxes: list[Sandbox] = []
-    binary = folder / agent.name
+    binary = folder / "agent"
     shutil.copy(agent, binary)
-    binary.chmod(0o111 if agent.name == "agent" else 0o555)  # an emulator has to read it
-    command = arm64.command(binary)
+    program, *before = arm64.command(binary)
+    read = agent.name.endswith(SANITIZED) or before  # by a run-time library, by an emulator
+    binary.chmod(0o555 if read else 0o111)
 
     def start(*arguments: str, **circumstances: Any) -> Sandbox:
-        sandboxes.append(Sandbox(command[0], folder, *command[1:], *arguments, **circumstances))
+        sandboxes.append(Sandbox(Path(program), folder, *before, *arguments, **circumstances))
         return sandboxes[-1]
 
     yield start

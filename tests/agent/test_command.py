@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import errno
-import platform
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
-from tests.agent import wire
+from tests.agent import arm64, wire
 from tests.agent.conftest import Start
 from tests.agent.sandbox import PYTHON, UID, Sandbox
 
 
-def test_hello_tells_what_the_agent_is(sandbox: Sandbox) -> None:
+def test_hello_tells_what_the_agent_is(agent: Path, sandbox: Sandbox) -> None:
     hello = sandbox.hello()
-    assert hello.architecture == {"x86_64": 1, "aarch64": 2}[platform.machine()]
+    assert hello.architecture == {62: 1, 183: 2}[arm64.machine(agent)]  # EM_X86_64, EM_AARCH64
     assert hello.cgroup == wire.GETRUSAGE  # the box has no control group
     assert hello.not_dumpable
     assert hello.pid_1

@@ -11,18 +11,26 @@ from pathlib import Path
 
 from tests.agent import wire
 from tests.agent.conftest import make
-from tests.agent.test_violations import FILE, ID, VIOLATIONS, frame
+from tests.agent.test_violations import FILE, VIOLATIONS, frame
 
 SECONDS = 8
 
 
+# Every event that there is.
+WHOLE = (
+    FILE
+    + frame(wire.DATA, bytes(10), wire.FILES)
+    + frame(wire.RUN, wire.Command(["sh", "-c", "true"], collect=["a/b", "c"]).payload())
+    + frame(wire.DATA, b"input")
+    + frame(wire.CREDIT, bytes(4), wire.STDOUT)
+    + frame(0x7F, b"new", flags=wire.OPTIONAL)
+    + frame(wire.CLOSE)
+    + frame(wire.KILL)
+)
+
+
 def seeds(folder: Path) -> None:
-    command = wire.Command(["sh", "-c", "true"], collect=["a/b", "c"]).payload()
-    whole = FILE + frame(wire.DATA, bytes(10), wire.FILES) + frame(wire.RUN, command)
-    whole += frame(wire.DATA, b"input") + frame(wire.CREDIT, bytes(4), wire.STDOUT)
-    whole += frame(0x7F, b"new", flags=wire.OPTIONAL) + frame(wire.CLOSE) + frame(wire.KILL)
-    assert whole[8:24] == ID
-    (folder / "whole").write_bytes(whole)
+    (folder / "whole").write_bytes(WHOLE)
     for number, (sent, _) in enumerate(VIOLATIONS.values()):
         (folder / f"violation-{number}").write_bytes(sent)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.agent import wire
+from tests.agent import arm64, wire
 from tests.agent.conftest import SANITIZED, Start
 from tests.agent.sandbox import PYTHON, Sandbox
 
@@ -73,10 +73,15 @@ def test_the_binary_itself_cannot_be_read(start_shipped: Start) -> None:
     assert outcome.stdout == b"13\n"
 
 
-def test_the_build_gives_an_execute_only_static_binary(shipped_agent: Path) -> None:
-    assert shipped_agent.stat().st_mode & 0o7777 == 0o111
+@pytest.mark.parametrize("build", ["shipped_agent", "cross_built"])
+def test_the_build_gives_an_execute_only_static_binary(
+    request: pytest.FixtureRequest, build: str
+) -> None:
+    built: Path = request.getfixturevalue(build)
+    binary = built / "agent" if built.is_dir() else built
+    assert binary.stat().st_mode & 0o7777 == 0o111
     headers = subprocess.run(
-        ["readelf", "--wide", "--program-headers", str(shipped_agent)],
+        ["readelf", "--wide", "--program-headers", str(binary)],
         capture_output=True,
         text=True,
         check=True,
@@ -136,7 +141,7 @@ def test_the_program_gets_three_descriptors_on_any_kernel(start: Start, old_kern
 
 def test_the_agent_refuses_to_be_another_process_than_the_first(agent: Path) -> None:
     done = subprocess.run(
-        [str(agent)], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        arm64.command(agent), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout) == (1, "")
     assert "must be PID 1" in done.stderr
