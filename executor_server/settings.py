@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 ENV_PREFIX = "CODE_EXECUTOR_"
@@ -157,6 +157,22 @@ class Settings(BaseSettings):
     def _empty_means_default(cls, value: str) -> str:
         return value or "unix:///var/run/docker.sock"
 
+    @model_validator(mode="after")
+    def _defaults_may_be_asked_for(self) -> Settings:
+        """A request that leaves a limit out must not get what no request may ask for."""
+        for limit in ("timeout_seconds", "memory_limit_mb", "cpu_limit", "output_limit_bytes"):
+            default, most = getattr(self, f"{limit}_default"), getattr(self, f"{limit}_max")
+            if default > most:
+                raise ValueError(
+                    f"{limit}_default is {default}, above {limit}_max, {most}; set both"
+                )
+        if self.memory_limit_mb_default < self.memory_limit_mb_min:
+            raise ValueError(
+                f"memory_limit_mb_default is {self.memory_limit_mb_default}, below "
+                f"memory_limit_mb_min, {self.memory_limit_mb_min}; set both"
+            )
+        return self
+
     def instance_name(self) -> str:
         """Stable over restarts, different for every server on one engine."""
         return self.instance or f"{socket.gethostname()}:{self.grpc_port or os.getpid()}"
@@ -235,8 +251,13 @@ def _read_file(file: Path) -> dict[str, Any]:
 
 def _explain(failure: ValidationError, origins: dict[str, str]) -> str:
     names = {_key(name): name for name in Settings.model_fields}
-    return "\n".join(
-        f"{(name := names.get(str(error['loc'][0]), str(error['loc'][0])))} "
-        f"(from {origins.get(name, 'default')}): {error['msg']}, found {error['input']!r}"
-        for error in failure.errors(include_url=False)
-    )
+    lines = []
+    for error in failure.errors(include_url=False):
+        if not error["loc"]:
+            lines.append(error["msg"].removeprefix("Value error, "))
+            continue
+        key = str(error["loc"][0])
+        name = names.get(key, key)
+        origin = origins.get(name, "default")
+        lines.append(f"{name} (from {origin}): {error['msg']}, found {error['input']!r}")
+    return "\n".join(lines)
