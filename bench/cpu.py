@@ -121,7 +121,7 @@ async def measure_cpu(session: Session, generator: int) -> list[CpuSplit]:
                 counters, load = await _window(session, meter, front)
                 spent[front.name].append((counters, load, idle))
                 await service.settle()
-    return [_split(front, windows) for front, windows in spent.items()]
+    return [split(front, windows) for front, windows in spent.items()]
 
 
 async def _meter(session: Session, service: RunningService, generator: int) -> Meter:
@@ -152,7 +152,7 @@ async def _window(session: Session, meter: Meter, front: Front) -> tuple[Counter
     return counters, load
 
 
-def _split(front: str, windows: list[tuple[Counters, Load, float]]) -> CpuSplit:
+def split(front: str, windows: list[tuple[Counters, Load, float]]) -> CpuSplit:
     """All windows of one front together, for each execution."""
     executions = sum(len(load.answers) for _, load, _ in windows)
     counters = [counters for counters, _, _ in windows]
