@@ -7,7 +7,10 @@ import java.util.function.Function;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 
-/** Compiled once while the image is made: what the compiler loads for it is archived. */
+/**
+ * Compiled once while the image is made: what the compiler loads for it is archived. And compiled by each
+ * compiler that waits, for exercise.
+ */
 public class Training {
     interface Shape {
         double area();

@@ -6,13 +6,12 @@ plays. Every observation empties the working directory before it and kills every
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
 import struct
 import subprocess
 import tempfile
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from executor_server.image_values import SandboxImage
-    from executor_server.languages import Language
+    from executor_server.languages import CompileStage, Language, LanguageVersion
 
 WAITING = tomllib.loads(Path(__file__).with_name("waiting.toml").read_text())
 
@@ -63,15 +62,24 @@ class Observed:
     """From the handing over, or the start, to the end of the main process."""
 
 
+@dataclass(frozen=True)
+class Compiled:
+    """All that a compile stage gives."""
+
+    artifact: bytes
+    stderr: str
+    """And its stdout."""
+    exit_code: int
+    seconds: float = field(compare=False)
+
+
 class Container:
     """A container of a language's image, for many observations one after the other."""
 
     def __init__(self, language: Language, image: SandboxImage, harness: Path) -> None:
-        version = language.versions[0]
-        waiting = version.run.waiting or _proposed(language.name)
-        run = dataclasses.replace(version.run, waiting=waiting)
-        self._language, self._version = language, dataclasses.replace(version, run=run)
+        self._language, self._version = language, _with_waiting(language)
         self._images = ImageState(State.READY, image=image, run=image, compile=image)
+        self._artifacts: dict[tuple[model.InputFile, ...], model.InputFile] = {}
         self._tag = f"code-executor-waiting/{language.name}"
         with tempfile.TemporaryDirectory() as folder:
             self._build(Path(folder), harness)
@@ -116,15 +124,58 @@ class Container:
 
     def _observe(self, program: Program, waiting: model.WaitingProcess | None) -> Observed:
         request = self._request(program)
-        command = plan.run_command(request, self._images, ())
+        command = plan.run_command(request, self._images, self._artifact(request))
+        answer = self._harness(command, waiting, program.stdin, program.waited_ms)
+        code = 128 + (answer.status & 0x7F) if answer.status & 0x7F else answer.status >> 8
+        return Observed(_text(answer.stdout), _text(answer.stderr), code, answer.seconds)
+
+    def _artifact(self, request: model.Program) -> tuple[model.InputFile, ...]:
+        """What the compile stage makes of it; nothing for a language without one."""
+        stage = self._version.compile
+        if stage is None:
+            return ()
+        sources = request.sources()
+        if sources not in self._artifacts:
+            compiled = self._compile(request, stage, None)
+            assert compiled.status == 0, _text(compiled.stderr)
+            self._artifacts[sources] = model.InputFile(stage.artifact[0], compiled.stdout)
+        return (self._artifacts[sources],)
+
+    def compile(self, program: Program, *, waiting: bool) -> Compiled:
+        """The compile stage alone."""
+        stage = self._version.compile
+        assert stage is not None, f"{self._language.name} has no compile stage"
+        process = plan.compile_spec(stage, self._images).waiting if waiting else None
+        answer = self._compile(self._request(program), stage, process)
+        return Compiled(answer.stdout, _text(answer.stderr), answer.status >> 8, answer.seconds)
+
+    def _compile(
+        self, request: model.Program, stage: CompileStage, waiting: model.WaitingProcess | None
+    ) -> _Answer:
+        """Its one artifact is on stdout: a shell adds it, after the compiler's own words."""
+        command = plan.compile_command(request, stage, self._images)
+        output = _then_print(stage.artifact[0])
+        if waiting:
+            waiting = replace(waiting, argv=(*output, *waiting.argv))
+        else:
+            command = replace(command, argv=(*output, *command.argv))
+        return self._harness(command, waiting)
+
+    def _harness(
+        self,
+        command: model.Command,
+        waiting: model.WaitingProcess | None,
+        stdin: tuple[str | bytes, ...] = (),
+        waited_ms: int = 0,
+    ) -> _Answer:
         message = (
-            struct.pack("<I", program.waited_ms)
-            + _strings([part for file in request.sources() for part in (file.path, file.content)])
+            struct.pack("<I", waited_ms)
+            + _strings([part for file in command.files for part in (file.path, file.content)])
             + _strings(waiting.argv if waiting else ())
             + _environment(waiting.env if waiting else ())
             + _strings(command.argv)
             + _environment(command.env)
-            + _strings(program.stdin)
+            + _strings(stdin)
         )
         done = subprocess.run(
             ["docker", "exec", "--interactive", self._id, "/harness", "run"],
@@ -133,8 +184,8 @@ class Container:
             timeout=OBSERVATION_SECONDS,
             check=False,
         )
-        assert done.returncode == 0, done.stderr.decode(errors="replace")
-        return _answer(done.stdout)
+        assert done.returncode == 0, _text(done.stderr)
+        return _Answer.of(done.stdout)
 
     def _request(self, program: Program) -> model.Program:
         return model.Program(
@@ -151,12 +202,25 @@ class Container:
         )
 
 
-def _answer(data: bytes) -> Observed:
-    status, nanoseconds, size = struct.unpack_from("<iqI", data)
-    stdout = data[16 : 16 + size]
-    stderr = data[20 + size :]
-    code = 128 + (status & 0x7F) if status & 0x7F else status >> 8
-    return Observed(_text(stdout), _text(stderr), code, nanoseconds / 1e9)
+def _then_print(artifact: str) -> tuple[str, ...]:
+    return ("sh", "-c", f'"$@" >&2 && cat {artifact}', "sh")
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What the harness says."""
+
+    status: int
+    """As waitpid gives it."""
+    seconds: float
+    stdout: bytes
+    stderr: bytes
+
+    @classmethod
+    def of(cls, data: bytes) -> _Answer:
+        status, nanoseconds, size = struct.unpack_from("<iqI", data)
+        stdout, stderr = data[16 : 16 + size], data[20 + size :]
+        return cls(status, nanoseconds / 1e9, stdout, stderr)
 
 
 def _text(data: bytes) -> str:
@@ -177,11 +241,21 @@ def _strings(strings: Iterable[str | bytes]) -> bytes:
     return struct.pack("<I", len(encoded)) + b"".join(parts)
 
 
-def _proposed(language: str) -> WaitingCommand:
-    table = WAITING[language]["run"]
-    return WaitingCommand(
-        tuple(table["command"]), tuple(table["cold_env"]), table.get("cold_code", "")
-    )
+def _with_waiting(language: Language) -> LanguageVersion:
+    """The default version, with what is proposed where the language's own file says nothing."""
+    version, proposed = language.versions[0], WAITING.get(language.name, {})
+    run = replace(version.run, waiting=version.run.waiting or _command(proposed.get("run")))
+    if version.compile is None:
+        return replace(version, run=run)
+    waiting = version.compile.waiting or _command(proposed.get("compile"))
+    return replace(version, run=run, compile=replace(version.compile, waiting=waiting))
+
+
+def _command(table: dict[str, Any] | None) -> WaitingCommand | None:
+    if table is None:
+        return None
+    cold_env, cold_code = table.get("cold_env", ()), table.get("cold_code", "")
+    return WaitingCommand(tuple(table["command"]), tuple(cold_env), cold_code)
 
 
 def docker(*arguments: str) -> str:

@@ -7,10 +7,19 @@ import re
 import pytest
 
 from tests.waiting.conftest import Containers
-from tests.waiting.observations import Differs, Same, StartsCold, javascript, php, python, ruby
+from tests.waiting.observations import (
+    Differs,
+    Same,
+    StartsCold,
+    java,
+    javascript,
+    php,
+    python,
+    ruby,
+)
 from tests.waiting.sandbox import Program
 
-TABLES = [python.TABLE, javascript.TABLE, ruby.TABLE, php.TABLE]
+TABLES = [python.TABLE, javascript.TABLE, ruby.TABLE, php.TABLE, java.TABLE]
 
 
 def _rows(kind: str) -> list[pytest.param]:  # type: ignore[valid-type]
