@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from bench.results import Latency, LoadPoint, Results
 
 _MILLISECONDS = 1000.0
+_SUBJECTS = (BARE, GRPC, REST, AGAIN, DOCKER)
+# A subject has the same colour in every picture.
+_COLOUR = {name: number for number, name in enumerate(_SUBJECTS)}
 _HEADROOM = 1.1
 
 
@@ -25,8 +28,11 @@ def plots(results: Results) -> dict[str, str]:
         "ratios.svg": _ratios(results),
         "ceiling.svg": _ceiling(results),
         "growth.svg": _rates(results),
-        "growth-latency.svg": _load("Latency by clients in a closed loop", results.growth, "{:g}"),
+        "growth-latency.svg": _load(
+            results, "Latency by clients in a closed loop", results.growth, "{:g}"
+        ),
         "open-loop.svg": _load(
+            results,
             "Latency at fixed rates, open loop, by share of the sustained rate",
             results.open_loop,
             "{:.0%}",
@@ -51,23 +57,25 @@ def _latency(results: Results, limits: str) -> str:
     found = _of(results, limits)
     if not found:
         return ""
-    names = [
-        n for n in (BARE, GRPC, REST, AGAIN, DOCKER) if any(n in each.subjects for each in found)
-    ]
+    names = [n for n in _SUBJECTS if any(n in each.subjects for each in found)]
     series = [
         Series(
             name,
             _each(found, lambda each, name=name: _p50(each, name)),  # type: ignore[misc]
             _each(found, lambda each, name=name: _p99(each, name)),  # type: ignore[misc]
+            _COLOUR[name],
         )
         for name in names
     ]
     values = [v for each in series for v in (*each.values, *each.high) if v is not None]
     axis = Axis("ms, p50 with whiskers to p99", max(values) * _HEADROOM, True, min(values) / 1.5)
-    chart = Chart(
-        f"Hello world, {limits}", [each.program for each in found], axis, foot=_foot(results)
-    )
+    chart = Chart(f"Hello world, {limits}", _labels(found), axis, foot=_foot(results))
     return chart.bars(series)
+
+
+def _labels(found: Sequence[Latency]) -> list[str]:
+    """Short enough to stand side by side: of a program that is more than a hello, what is special."""
+    return [latency.program.rpartition(", ")[2] for latency in found]
 
 
 def _each(found: Sequence[Latency], value: Callable[[Latency], float | None]) -> list[float | None]:
@@ -98,13 +106,14 @@ def _ratios(results: Results) -> str:
                     name,
                     [each.value if each else None for each in estimates],
                     [each.high if each else None for each in estimates],
+                    _COLOUR[name],
                 )
             )
     most = max(v for each in series for v in each.high if v is not None)
     axis = Axis("multiple of the bare command, p50, whiskers to the 95 % bound", most * _HEADROOM)
     chart = Chart(
         "Against the bare compile-and-run command, cpu_limit 1.0",
-        [latency.program for latency in found],
+        _labels(found),
         axis,
         ("the bare command", 1.0),
         _foot(results),
@@ -142,7 +151,7 @@ def _rates(results: Results) -> str:
     return chart.lines([Series("answered", [point.rate for point in points])])
 
 
-def _load(title: str, points: Sequence[LoadPoint], form: str) -> str:
+def _load(results: Results, title: str, points: Sequence[LoadPoint], form: str) -> str:
     if not points:
         return ""
     series = [
@@ -152,7 +161,9 @@ def _load(title: str, points: Sequence[LoadPoint], form: str) -> str:
     ]
     values = [value for each in series for value in each.values if value is not None]
     axis = Axis("ms", max(values) * _HEADROOM, True, min(values) / 1.5)
-    return Chart(title, [form.format(point.level) for point in points], axis).lines(series)
+    return Chart(
+        title, [form.format(point.level) for point in points], axis, foot=_foot(results)
+    ).lines(series)
 
 
 def _cpu(results: Results) -> str:

@@ -52,6 +52,12 @@ class Series:
     values: Sequence[float | None]
     high: Sequence[float | None] = ()
     """Upper ends of whiskers."""
+    colour: int | None = None
+    """Number of its colour; None: by its place."""
+
+
+def _colour(series: Series, number: int) -> str:
+    return _COLOURS[(number if series.colour is None else series.colour) % len(_COLOURS)]
 
 
 def round_step(rough: float) -> float:
@@ -89,7 +95,7 @@ class Chart:
         self._frame()
         draw(series)
         self._bound_line()
-        self._legend([each.name for each in series])
+        self._legend(series)
         return "\n".join(
             [
                 f"<svg xmlns='http://www.w3.org/2000/svg' width='{_WIDTH}' height='{_HEIGHT}' "
@@ -128,12 +134,12 @@ class Chart:
             self._text(_LEFT + (number + 0.5) * self._slot(), _HEIGHT - _BOTTOM + 18, name)
         self._text(_WIDTH - _RIGHT, _HEIGHT - 8, self.foot, "end", " font-size='11'")
 
-    def _legend(self, names: Sequence[str]) -> None:
+    def _legend(self, series: Sequence[Series]) -> None:
         x = float(_LEFT)
-        for number, name in enumerate(names):
-            self._rectangle(x, 34, 11, 11, _COLOURS[number % len(_COLOURS)], name)
-            self._text(x + 16, 44, name, "start")
-            x += 34 + 6.6 * len(name)
+        for number, each in enumerate(series):
+            self._rectangle(x, 34, 11, 11, _colour(each, number), each.name)
+            self._text(x + 16, 44, each.name, "start")
+            x += 34 + 6.6 * len(each.name)
 
     def _rectangle(
         self, x: float, y: float, width: float, height: float, colour: str, tip: str
@@ -147,7 +153,7 @@ class Chart:
         slot, foot = self._slot(), _HEIGHT - _BOTTOM
         width = slot * 0.8 / len(series)
         for number, each in enumerate(series):
-            colour = _COLOURS[number % len(_COLOURS)]
+            colour = _colour(each, number)
             for group, value in enumerate(each.values):
                 if value is None:
                     continue
@@ -167,7 +173,7 @@ class Chart:
                 value = max(0.0, each.values[group] or 0.0)
                 low, high = self._y(below), self._y(below + value)
                 tip = f"{name}, {each.name}: {value:.3g}"
-                colour = _COLOURS[number % len(_COLOURS)]
+                colour = _colour(each, number)
                 x = _LEFT + (group + 0.25) * slot
                 self._rectangle(x, high, slot * 0.5, low - high, colour, tip)
                 below += value
@@ -175,7 +181,7 @@ class Chart:
     def _lines(self, series: Sequence[Series]) -> None:
         slot = self._slot()
         for number, each in enumerate(series):
-            colour = _COLOURS[number % len(_COLOURS)]
+            colour = _colour(each, number)
             points = [
                 (_LEFT + (group + 0.5) * slot, self._y(value), value)
                 for group, value in enumerate(each.values)
