@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.request
@@ -41,7 +42,12 @@ class Service:
         for flag in flags:
             if flag.startswith("-instance="):
                 self.instance = flag.partition("=")[2]
-        own = ("-grpc-port=0", "-http-port=0", "-metrics-port=0", "-log-format=json")
+        self._folder = tempfile.TemporaryDirectory()
+        own = (
+            *("-grpc-port=0", "-http-port=0", "-metrics-port=0", "-log-format=json"),
+            # What was compiled in an earlier run must not answer for this one.
+            f"-compile-cache-dir={self._folder.name}/cache",
+        )
         self.process = subprocess.Popen(
             [*_COMMAND, "-m", "executor_server", *own, f"-instance={self.instance}", *flags],
             cwd=ROOT,
@@ -116,6 +122,7 @@ class Service:
         """Wait for the end of the process and of its log. Returns the exit code."""
         code = self.process.wait(EXIT_SECONDS)
         self._reader.join(EXIT_SECONDS)
+        self._folder.cleanup()
         return code
 
     def kill(self) -> None:
@@ -166,6 +173,7 @@ def running(
         assert not left, f"containers left behind: {left}"
     finally:
         if service.process.poll() is None:
-            service.kill()
+            service.process.kill()
+        service.wait()
         if left := engine.containers(service.instance):
             engine.remove(*left)

@@ -79,9 +79,9 @@ def test_grpc_alone_with_metrics_of_its_own(start_service: StartService) -> None
 
 def test_settings_from_the_environment(start_service: StartService) -> None:
     started = start_service(
-        environment={"CODE_EXECUTOR_TIMEOUT_SECONDS_MAX": "7", "CODE_EXECUTOR_CODE_BYTES_MAX": "99"}
+        environment={"CODE_EXECUTOR_CPU_LIMIT_MAX": "0.7", "CODE_EXECUTOR_CODE_BYTES_MAX": "99"}
     )
-    assert get(started.http_url + "/api/v1/languages")["maximum_limits"]["timeout_seconds"] == 7
+    assert get(started.http_url + "/api/v1/languages")["maximum_limits"]["cpu_limit"] == 0.7
     with pytest.raises(urllib.error.HTTPError) as caught:
         get(started.http_url + "/api/v1/execute", {**HELLO, "code": "#" * 100})
     assert "at most 99 are allowed" in json.load(caught.value)["error"]["message"]
@@ -92,10 +92,10 @@ def test_settings_from_a_file_and_flags_above_it(
     start_service: StartService, tmp_path: Path
 ) -> None:
     file = tmp_path / "settings.toml"
-    file.write_text("timeout_seconds_max = 7.0\nmemory_limit_mb_max = 300\n")
+    file.write_text("cpu_limit_max = 0.7\nmemory_limit_mb_max = 300\n")
     started = start_service(f"-config={file}", "--memory-limit-mb-max=400")
     limits = get(started.http_url + "/api/v1/languages")["maximum_limits"]
-    assert (limits["timeout_seconds"], limits["memory_limit_mb"]) == (7, 400)
+    assert (limits["cpu_limit"], limits["memory_limit_mb"]) == (0.7, 400)
 
 
 def test_every_setting_is_shown_with_its_origin(tmp_path: Path) -> None:
