@@ -116,6 +116,7 @@ class GatewayApp:
         outcome, start, task = _Outcome(), time.perf_counter(), asyncio.current_task()
         assert task is not None
         self._running.add(task)
+        task.add_done_callback(self._running.discard)  # it goes on to send the answer
         try:
             with self._metrics.in_flight.track_inprogress():
                 yield outcome
@@ -123,7 +124,6 @@ class GatewayApp:
             outcome.code = _CLIENT_GONE
             raise
         finally:
-            self._running.discard(task)
             self._metrics.observe(label, method, outcome.code, time.perf_counter() - start)
 
 

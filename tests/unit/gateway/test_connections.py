@@ -184,6 +184,24 @@ def test_the_last_bytes_are_waited_for_too(loop):
 
 
 @on_both_loops
+def test_stop_lets_an_answer_be_taken(loop):
+    async def scenario():
+        async with gateway_with(large_answer()) as (gateway, _figure):
+            client = await Client(gateway, held_bytes=65_536).connect()
+            await client.send(EXECUTE)
+            taken = len(await client.receive())
+            stopping = asyncio.create_task(gateway.stop(20))
+            await asyncio.sleep(1.5)  # longer than what is cancelled has
+            assert not stopping.done()
+            taken += len(await client.rest())
+            assert taken > ANSWER_BYTES
+            await stopping
+            client.close()
+
+    run(loop, scenario)
+
+
+@on_both_loops
 def test_a_client_that_takes_its_answer_slowly_gets_all_of_it(loop):
     async def scenario():
         async with gateway_with(large_answer()) as (gateway, figure):
