@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import secrets
 import signal
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 async def run_service(settings: Settings) -> int:
     """Serve what the mode says until SIGTERM or SIGINT, then drain. Returns the exit code."""
+    _allow_descriptors()
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -40,6 +42,16 @@ async def run_service(settings: Settings) -> int:
             await _serve_grpc(settings, stack)
         await stopping.wait()
     return 0
+
+
+def _allow_descriptors() -> None:
+    """Raise the soft limit of open files to the hard one, unless that is none at all.
+
+    A login shell's 1024 is there for programs that use select(2); a connection or a sandbox takes one.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 async def _serve_grpc(settings: Settings, stack: AsyncExitStack) -> None:
