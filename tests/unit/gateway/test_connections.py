@@ -4,6 +4,7 @@ import asyncio
 import json
 import socket
 from contextlib import asynccontextmanager
+from typing import ClassVar
 
 import pytest
 import uvloop
@@ -39,11 +40,16 @@ async def gateway_with(service=None, **settings):
         serving(service or FakeService()) as fake,
         gateway_to(f"127.0.0.1:{fake.port}", registry, **settings) as gateway,
     ):
-        yield gateway, lambda name: registry.get_sample_value(f"{NAME}_{name}")
+        try:
+            yield gateway, lambda name: registry.get_sample_value(f"{NAME}_{name}")
+        finally:
+            Client.close_all()  # of a test that fails, too
 
 
 class Client:
     """One connection, of which what comes is read only where the test says so."""
+
+    _all: ClassVar[list["Client"]] = []
 
     def __init__(self, gateway, held_bytes=4096):
         """``held_bytes``: what the system takes for a client that reads nothing."""
@@ -51,6 +57,7 @@ class Client:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, held_bytes)
         self._socket.setblocking(False)
         self._port = gateway.port
+        self._all.append(self)
 
     async def connect(self):
         await asyncio.get_running_loop().sock_connect(self._socket, ("127.0.0.1", self._port))
@@ -74,6 +81,11 @@ class Client:
 
     def close(self):
         self._socket.close()
+
+    @classmethod
+    def close_all(cls):
+        while cls._all:
+            cls._all.pop().close()
 
 
 async def eventually(condition):
@@ -122,15 +134,13 @@ def test_who_comes_when_another_has_left_is_served(loop):
 def test_a_refused_connection_does_not_stay(loop):
     async def scenario():
         async with gateway_with(max_connections=1) as (gateway, _figure):
-            kept, refused = [await Client(gateway).connect() for _ in range(2)]
+            _kept, refused = [await Client(gateway).connect() for _ in range(2)]
             assert await refused.status() == 503
             assert await refused.receive() == b""
             with pytest.raises(ConnectionError):  # noqa: PT012 - which of the sends is told is open
                 while True:  # the client holds on, the gateway does not
                     await refused.send(b"x")
                     await asyncio.sleep(0.05)
-            kept.close()
-            refused.close()
 
     run(loop, scenario)
 
@@ -154,7 +164,6 @@ def test_a_client_that_takes_no_answer_is_given_up(loop):
             await eventually(lambda: figure("answers_not_taken_total") == 1)
             await eventually(lambda: figure("connections") == 0)
             assert len(await client.rest()) < ANSWER_BYTES
-            client.close()
 
     run(loop, scenario)
 
@@ -178,7 +187,6 @@ def test_the_last_bytes_are_waited_for_too(loop):
             assert transport.get_write_buffer_size() > 0
             await eventually(lambda: figure("answers_not_taken_total") == 1)
             await eventually(lambda: figure("connections") == 0)
-            client.close()
 
     run(loop, scenario)
 
@@ -196,7 +204,6 @@ def test_stop_lets_an_answer_be_taken(loop):
             taken += len(await client.rest())
             assert taken > ANSWER_BYTES
             await stopping
-            client.close()
 
     run(loop, scenario)
 
@@ -216,6 +223,5 @@ def test_a_client_that_takes_its_answer_slowly_gets_all_of_it(loop):
             while b"healthy" not in (part := await client.receive()):
                 assert part, "closed after the answer"
             assert figure("answers_not_taken_total") == 0
-            client.close()
 
     run(loop, scenario)
