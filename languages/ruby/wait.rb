@@ -11,8 +11,6 @@ script.define_singleton_method(:set_encoding) do |*encodings|
   singleton_class.remove_method(:set_encoding)
   $LOADED_FEATURES.delete(__FILE__)
   File.unlink("main.rb")
-  # The parser and the compiler are warm once they have worked.
-  RubyVM::InstructionSequence.compile('class A; def f(x) = [1].map { |i| "#{i}#{x}" }; end')
 
   # argv and environment: counts, then strings.
   message = IO.open(63) { |channel| channel.syswrite("\0") && channel.read }

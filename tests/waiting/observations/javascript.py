@@ -191,7 +191,7 @@ ENDS = [
         """
         process.on("exit", code => console.log("exit", code));
         process.on("beforeExit", code => console.log("beforeExit", code));
-        setTimeout(() => console.log("timeout"), 20);
+        setTimeout(() => console.log("timeout"), 500);
         setImmediate(() => console.log("immediate"));
         process.nextTick(() => console.log("tick"));
         queueMicrotask(() => console.log("microtask"));
