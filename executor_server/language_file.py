@@ -114,6 +114,7 @@ class _WaitingModel(_Strict):
     command: _Command
     cold_env: list[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_*?]+$")]] = []
     cold_code: Annotated[str, AfterValidator(_expression)] = ""
+    memory_mb: _Mebibytes
 
 
 class _CompileModel(_Strict):
@@ -223,7 +224,9 @@ def _stage(model: _CompileModel | _RunModel) -> dict[str, Any]:
 
 
 def _waiting(model: _WaitingModel) -> WaitingCommand:
-    return WaitingCommand(tuple(model.command), tuple(model.cold_env), model.cold_code)
+    return WaitingCommand(
+        tuple(model.command), tuple(model.cold_env), model.memory_mb, model.cold_code
+    )
 
 
 def _version(

@@ -52,6 +52,8 @@ class WaitingCommand:
     """What is started ahead, for example ``("python3", "/.code-executor/wait.py")``."""
     cold_env: tuple[str, ...]
     """Patterns of variables that the runtime reads at its start: a request that sets one starts afresh."""
+    memory_mb: int
+    """What it holds while it waits, in MiB: the pool counts it."""
     cold_code: str
     """Regular expression of source that must start afresh; empty: none."""
 

@@ -66,7 +66,7 @@ def _waiting(
     sizing = Sizing(cpus, memory_mb)
     env = _environment(image, stage.environment(sizing))
     argv = tuple(sizing.fill(part) for part in stage.waiting.command)
-    return WaitingProcess(argv, tuple(sorted(env.items())))
+    return WaitingProcess(argv, tuple(sorted(env.items())), stage.waiting.memory_mb)
 
 
 def compile_command(program: Program, stage: CompileStage, images: ImageState) -> Command:

@@ -32,8 +32,8 @@ _FAILURE_SECONDS = 5.0
 class PoolLimits:
     """How much may wait, and how fast it is made."""
 
-    idle_max: int
-    """Sandboxes that may wait, of all kinds together; 0: none, each is made when it is asked for."""
+    idle_memory_mb: int
+    """What those that wait may hold together, in MiB; 0: none waits, each is made when it is asked for."""
     pace: int
     """Sandboxes that are made at once, those that a request waits for included."""
 
@@ -172,21 +172,23 @@ class Pool:
         now = time.monotonic()
         if self._closed or now < self._paused_until:
             return
-        room = self._limits.idle_max - sum(len(s.idle) + s.making for s in self._shelves.values())
-        while self._making < self._limits.pace and room > 0:
-            spec = self._neediest(now)
+        while self._making < self._limits.pace:
+            spec = self._neediest(now, self._limits.idle_memory_mb - self._held_mb())
             if spec is None:
                 return
-            room -= 1
             self._begin(spec)
 
-    def _neediest(self, now: float) -> SandboxSpec | None:
-        """The kind that has the smallest share of what should wait."""
+    def _held_mb(self) -> int:
+        shelves = self._shelves.items()
+        return sum(spec.idle_mb * (len(shelf.idle) + shelf.making) for spec, shelf in shelves)
+
+    def _neediest(self, now: float, room_mb: int) -> SandboxSpec | None:
+        """The kind that has the smallest share of what should wait, of those that there is room for."""
         share: dict[SandboxSpec, float] = {}
         for spec, shelf in self._shelves.items():
             target = shelf.demand.target(now, _MAX_PER_SHELF)
             present = len(shelf.idle) + shelf.making
-            if present < target:
+            if present < target and spec.idle_mb <= room_mb:
                 share[spec] = present / target
         return min(share, key=share.__getitem__) if share else None
 

@@ -46,8 +46,6 @@ _MEMORY_SHARE = 0.75
 _UNBOUNDED = 1_000_000
 # Measured: more at once only adds latency.
 _PACE_PER_CORE = 2
-# Engine shim, agent and container of one that waits, measured: 2.3 to 4.2.
-IDLE_SANDBOX_MB = 5
 _DEFAULTS_SECONDS = 1.0
 _SETTLE_SECONDS = 20.0
 _CHANNEL_OPTIONS = (
@@ -108,7 +106,7 @@ class ExecutorServer:
         )
         cores = int(info.get("NCPU", 1))
         limits = PoolLimits(
-            idle_max=self._settings.pool_memory_mb // IDLE_SANDBOX_MB,
+            idle_memory_mb=self._settings.pool_memory_mb,
             pace=self._settings.pool_pace or _PACE_PER_CORE * cores,
         )
         self._pool = Pool(self._sandboxes, limits, self._observer)

@@ -80,7 +80,7 @@ async def start(sandboxes: FakeSandboxes) -> AsyncIterator[Start]:
     running: list[tuple[Pool, asyncio.Task[None]]] = []
 
     def begin(idle_max: int = 10, pace: int = 4) -> Pool:
-        parts: Any = (sandboxes, PoolLimits(idle_max, pace), Recorder())
+        parts: Any = (sandboxes, PoolLimits(idle_max * SPEC.idle_mb, pace), Recorder())
         pool = Pool(*parts)
         running.append((pool, asyncio.create_task(pool.run())))
         return pool

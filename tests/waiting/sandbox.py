@@ -6,26 +6,24 @@ plays. Every observation empties the working directory before it and kills every
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import struct
 import subprocess
 import tempfile
-import tomllib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from executor_server import model, plan, seccomp
 from executor_server.image_values import ImageState, State
-from executor_server.languages import WaitingCommand
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from executor_server.image_values import SandboxImage
-    from executor_server.languages import CompileStage, Language, LanguageVersion
+    from executor_server.languages import CompileStage, Language
 
-WAITING = tomllib.loads(Path(__file__).with_name("waiting.toml").read_text())
 
 MEMORY_MB = 256
 CPUS = 1.0
@@ -77,10 +75,10 @@ class Container:
     """A container of a language's image, for many observations one after the other."""
 
     def __init__(self, language: Language, image: SandboxImage, harness: Path) -> None:
-        self._language, self._version = language, _with_waiting(language)
+        self._language, self._version = language, language.versions[0]
         self._images = ImageState(State.READY, image=image, run=image, compile=image)
         self._artifacts: dict[tuple[model.InputFile, ...], model.InputFile] = {}
-        self._tag = f"code-executor-waiting/{language.name}"
+        self._tag = f"code-executor-waiting/{language.name}:{secrets.token_hex(4)}"
         with tempfile.TemporaryDirectory() as folder:
             self._build(Path(folder), harness)
             self._id = self._start(Path(folder))
@@ -115,8 +113,15 @@ class Container:
 
     def waiting(self, program: Program) -> Observed:
         """The waiting process that becomes the program."""
-        spec = plan.run_spec(self._version.run, self._images, MEMORY_MB, CPUS)
-        return self._observe(program, spec.waiting)
+        return self._observe(program, self._waiting())
+
+    def waiting_for_another(self, argv: tuple[str, ...]) -> Observed:
+        """What becomes of a waiting process that is told to run a command which it is not made for."""
+        command = plan.run_command(self._request(Program("#")), self._images, ())
+        return self._harness(replace(command, argv=argv), self._waiting()).observed()
+
+    def _waiting(self) -> model.WaitingProcess | None:
+        return plan.run_spec(self._version.run, self._images, MEMORY_MB, CPUS).waiting
 
     def must_start_cold(self, program: Program) -> bool:
         """Whether the language's data keep this program away from a waiting process."""
@@ -125,9 +130,7 @@ class Container:
     def _observe(self, program: Program, waiting: model.WaitingProcess | None) -> Observed:
         request = self._request(program)
         command = plan.run_command(request, self._images, self._artifact(request))
-        answer = self._harness(command, waiting, program.stdin, program.waited_ms)
-        code = 128 + (answer.status & 0x7F) if answer.status & 0x7F else answer.status >> 8
-        return Observed(_text(answer.stdout), _text(answer.stderr), code, answer.seconds)
+        return self._harness(command, waiting, program.stdin, program.waited_ms).observed()
 
     def _artifact(self, request: model.Program) -> tuple[model.InputFile, ...]:
         """What the compile stage makes of it; nothing for a language without one."""
@@ -222,6 +225,10 @@ class _Answer:
         stdout, stderr = data[16 : 16 + size], data[20 + size :]
         return cls(status, nanoseconds / 1e9, stdout, stderr)
 
+    def observed(self) -> Observed:
+        code = 128 + (self.status & 0x7F) if self.status & 0x7F else self.status >> 8
+        return Observed(_text(self.stdout), _text(self.stderr), code, self.seconds)
+
 
 def _text(data: bytes) -> str:
     return data.decode("utf-8", "backslashreplace")
@@ -239,23 +246,6 @@ def _strings(strings: Iterable[str | bytes]) -> bytes:
     encoded = [_bytes(string) for string in strings]
     parts = [struct.pack("<I", len(string)) + string for string in encoded]
     return struct.pack("<I", len(encoded)) + b"".join(parts)
-
-
-def _with_waiting(language: Language) -> LanguageVersion:
-    """The default version, with what is proposed where the language's own file says nothing."""
-    version, proposed = language.versions[0], WAITING.get(language.name, {})
-    run = replace(version.run, waiting=version.run.waiting or _command(proposed.get("run")))
-    if version.compile is None:
-        return replace(version, run=run)
-    waiting = version.compile.waiting or _command(proposed.get("compile"))
-    return replace(version, run=run, compile=replace(version.compile, waiting=waiting))
-
-
-def _command(table: dict[str, Any] | None) -> WaitingCommand | None:
-    if table is None:
-        return None
-    cold_env, cold_code = table.get("cold_env", ()), table.get("cold_code", "")
-    return WaitingCommand(tuple(table["command"]), tuple(cold_env), cold_code)
 
 
 def docker(*arguments: str) -> str:

@@ -55,3 +55,13 @@ def test_known_difference(container: Containers, language: str, row: Differs) ->
 @pytest.mark.parametrize(("language", "row"), _rows("cold"))
 def test_starts_cold(container: Containers, language: str, row: StartsCold) -> None:
     assert container(language).must_start_cold(row.program), row.because
+
+
+@pytest.mark.parametrize("language", [table.language for table in TABLES])
+def test_another_command_is_never_taken_for_the_own(container: Containers, language: str) -> None:
+    """It is executed, or refused aloud by a runtime that cannot execute anything in its place."""
+    ended = container(language).waiting_for_another(("sh", "absent.sh"))
+    if language == "javascript":
+        assert (ended.exit_code, "this process waits with the options" in ended.stderr) == (1, True)
+    else:
+        assert ("absent.sh" in ended.stderr, ended.exit_code, ended.stdout) == (True, 2, ""), ended
