@@ -39,7 +39,7 @@ _FILE_OUT = struct.Struct("<BBQ")
 _FAULT = struct.Struct("<HI")
 _U32 = struct.Struct("<I")
 _OPTIONAL = 0x01
-_MICROSECOND = 1e-6
+_MICROSECONDS = 1_000_000
 
 
 class FrameType(enum.IntEnum):
@@ -173,8 +173,8 @@ def run_frame(execution_id: bytes, command: Command, credit: int) -> bytes:
     """The command itself; stdout, stderr and files each start with ``credit`` bytes."""
     env = [f"{name}={value}" for name, value in command.env.items()]
     head = _RUN.pack(
-        round(command.wall_seconds / _MICROSECOND),
-        round(command.cpu_seconds / _MICROSECOND),
+        round(command.wall_seconds * _MICROSECONDS),
+        round(command.cpu_seconds * _MICROSECONDS),
         command.output_cap,
         command.output_cap,
         command.collect_cap,
@@ -254,13 +254,13 @@ def parse_result(payload: bytes) -> CommandResult:
             exit_code=exit_code,
             signal=signal,
             oom_kills=oom_kills if known & 4 else None,
-            wall_seconds=wall * _MICROSECOND,
-            cpu_seconds=cpu * _MICROSECOND if known & 1 else None,
+            wall_seconds=wall / _MICROSECONDS,
+            cpu_seconds=cpu / _MICROSECONDS if known & 1 else None,
             memory_peak_bytes=memory if known & 2 else None,
             stdout_total=out_total,
             stderr_total=err_total,
             measured_by=_MEASURED_BY[measured_by],
-            collect_seconds=collect * _MICROSECOND,
+            collect_seconds=collect / _MICROSECONDS,
         )
     except (ValueError, KeyError):
         raise ProtocolError("RESULT has an unknown cause or measure") from None

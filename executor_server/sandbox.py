@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from executor_server import agent
 from executor_server.agent import FrameType, ProtocolError
+from executor_server.engine.profile import MIB
 from executor_server.errors import EngineError, SandboxError, SandboxStartError
 from executor_server.model import (
     Cause,
@@ -184,7 +185,7 @@ class _Conversation:
             if frame.execution_id != self._id:
                 raise ProtocolError("a frame of another execution")
             if frame.type is FrameType.RESULT:
-                yield agent.parse_result(frame.payload)
+                yield self._within_limit(agent.parse_result(frame.payload))
                 return
             async for event in self._take(frame):
                 yield event
@@ -214,6 +215,13 @@ class _Conversation:
         yield agent.run_frame(self._id, self._command, CREDIT_WINDOW)
         if not self._stdin:
             yield agent.frame(FrameType.CLOSE, self._id)
+
+    def _within_limit(self, result: CommandResult) -> CommandResult:
+        """The largest resident set counts mapped files of the image as well, which are not the program's."""
+        limit = self._sandbox.spec.memory_mb * MIB
+        if result.memory_peak_bytes is None or result.memory_peak_bytes <= limit:
+            return result
+        return replace(result, memory_peak_bytes=limit)
 
     async def _take(self, frame: Frame) -> AsyncIterator[SandboxEvent]:
         match frame.type:
