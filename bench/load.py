@@ -129,7 +129,7 @@ async def open_loop(front: Front, program: Program, rate: float, seconds: float)
 
 
 async def _until(moment: float) -> None:
-    """Sleep to just before it, then poll: a timer of the event loop is late by up to a millisecond."""
+    """Sleep to just before it, then poll: a timer of the event loop is late by a good part of a millisecond."""
     await asyncio.sleep(moment - time.perf_counter() - _TIMER_SECONDS)
     while time.perf_counter() < moment:  # noqa: ASYNC110 - a clock cannot set an event
         await asyncio.sleep(0)

@@ -110,6 +110,16 @@ def test_each_row_is_missed_by_its_own_figure_alone(words: str, change: Change) 
     ]
 
 
+def test_a_service_that_makes_every_request_wait_does_not_meet_the_tail() -> None:
+    results = whole()
+    slow = stats.summary([0.500, 0.501, 0.502])
+    results.open_loop[1] = replace(results.open_loop[1], latency=slow, tail=exactly(1.004))
+    found = row(results, "p99 of the same")
+    assert found.met is False
+    assert found.measured
+    assert found.measured.value == pytest.approx(0.503 / 0.011, rel=0.01)
+
+
 def test_rows_that_cannot_be_concluded() -> None:
     results = whole()
     assert results.resident
