@@ -11,7 +11,7 @@ TOOLS := .tools/.installed
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run images demo test test-unit lint proto lock docker wheels engine packages clean
+.PHONY: help run images demo test test-unit bench lint proto lock docker wheels engine packages clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -30,6 +30,9 @@ test: $(VENV) packages $(TOOLS) images ## Set everything up, run all tests, prin
 
 test-unit: $(VENV) ## Run the tests that need no engine
 	@.venv/bin/python -m pytest tests/unit $(TESTS)
+
+bench: $(VENV) engine ## Measure the service against its bar, side by side, in one run (ARGS=--quick for a short one)
+	@.venv/bin/python -m bench $(ARGS)
 
 lint: $(VENV) packages ## Check Python, proto, C and shell
 	@deploy/lint.sh
