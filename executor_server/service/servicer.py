@@ -17,6 +17,7 @@ from google.protobuf.message import DecodeError, Message
 from executor_server import __version__
 from executor_server.model import Caller, StageBegan
 from executor_server.service import errors, response
+from executor_server.service.entries import has_more_entries
 from executor_server.service.languages import list_languages
 
 if TYPE_CHECKING:
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
     Handler = Callable[[bytes, Context], Awaitable[bytes]]
 
 _Request = TypeVar("_Request", bound=Message)
+
+# Times the entries that are allowed.
+_CROWD = 4
 
 CALLER_KEY = "code-executor-caller"
 TOKEN_KEY = "code-executor-gateway-token"  # noqa: S105
@@ -127,7 +131,19 @@ class Servicer:
         if len(data) > most:
             said = f"the request has {len(data)} bytes; at most {most} are allowed"
             raise _MalformedError("REQUEST_TOO_LARGE", said)
+        self._refuse_crowds(data)
         return _parse(kind, data)
+
+    def _refuse_crowds(self, data: bytes) -> None:
+        """Above a few times what is allowed nothing is parsed; below it the answer names the field."""
+        settings = self._settings
+        allowed = settings.files_max + settings.args_max + settings.env_max
+        if has_more_entries(data, _CROWD * allowed):
+            raise _MalformedError(
+                "TOO_MANY_ENTRIES",
+                f"the request has more than {_CROWD * allowed} entries; at most {settings.files_max} "
+                f"files, {settings.args_max} args and {settings.env_max} env are allowed",
+            )
 
     def _explain(self, failure: Exception) -> errors.RpcError:
         error_id = secrets.token_hex(8)
@@ -139,7 +155,11 @@ class Servicer:
     async def _fail(self, context: Context, caller: Caller, error: errors.RpcError) -> None:
         message = error.short_message()
         self._observer.request_refused(caller, error.code.name, error.reason, message)
-        await context.abort(error.code, message, error.trailing_metadata())
+        try:
+            await context.abort(error.code, message, error.trailing_metadata())
+        except grpc.aio.AbortError as abort:
+            _forget_when_done(abort)
+            raise
 
     def _caller(self, context: Context) -> Caller:
         metadata = dict(context.invocation_metadata() or ())
@@ -164,6 +184,19 @@ async def _committing(
             committed = True
             await context.send_initial_metadata(())
         yield event
+
+
+def _forget_when_done(abort: grpc.aio.AbortError) -> None:
+    """gRPC's state of a call keeps its abort, which keeps every frame that it came through, the state and
+    the whole request among them: a circle that the collector may leave for long, 16 MiB for each call.
+    """
+
+    def forget(_: asyncio.Task[object]) -> None:
+        abort.__traceback__ = abort.__context__ = None
+
+    task = asyncio.current_task()
+    assert task is not None, "a call is handled in a task of its own"
+    task.add_done_callback(forget)
 
 
 class _MalformedError(Exception):
