@@ -92,7 +92,7 @@ def test_a_bad_header_is_refused_before_its_payload_comes(data: bytes) -> None:
 
 def test_a_frame_before_a_bad_one_is_still_read() -> None:
     reader = FrameReader()
-    taken = []
+    taken: list[Frame] = []
     with pytest.raises(ProtocolError):
         taken.extend(reader.feed(wire.frame(wire.STARTED) + wire.frame(0x7F)))
     assert [frame.type for frame in taken] == [FrameType.STARTED]

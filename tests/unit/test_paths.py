@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from executor_server.service.paths import PathRules
-from executor_server.settings import Settings
+from executor_server.settings import load
 
 TAKEN = {"main.c": "code", "program": "what the compiler makes"}
 
 
 def violations(*paths: str) -> list[tuple[str, str]]:
-    return [(v.field, v.reason) for v in PathRules(Settings(), TAKEN).check(paths)]
+    return [(v.field, v.reason) for v in PathRules(load({}, None)[0], TAKEN).check(paths)]
 
 
 def reasons(*paths: str) -> list[str]:
@@ -85,7 +85,7 @@ parts = st.sampled_from(["a", "b", ".", "..", "", "main.c", "ü", "\0"])
 def test_what_is_good_stays_inside_and_can_be_laid_down(paths: list[str]) -> None:
     """Whatever passes is written by a file system that knows only files and folders."""
     bad = {field for field, _ in violations(*paths)}
-    files, folders = set(TAKEN), set()
+    files, folders = set(TAKEN), set[str]()
     for index, path in enumerate(paths):
         if f"files[{index}].path" in bad:
             continue

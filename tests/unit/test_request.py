@@ -11,7 +11,7 @@ from executor_server.errors import InvalidRequestError
 from executor_server.language_file import load_languages
 from executor_server.model import Encoding, InputFile, Overflow, Program, RunLimits
 from executor_server.service.request import RequestReader
-from executor_server.settings import Settings
+from executor_server.settings import load
 from tests.contract.programs import LANGUAGES as FOLDER
 
 LANGUAGES = load_languages(FOLDER)
@@ -29,7 +29,7 @@ class Installed:
 
 def read(**fields: Any) -> Program:
     images: Any = Installed()
-    reader = RequestReader(Settings(), LANGUAGES, images)
+    reader = RequestReader(load({}, None)[0], LANGUAGES, images)
     return reader.read(pb.ExecuteRequest(**{"language": "python", "code": "x", **fields}))
 
 

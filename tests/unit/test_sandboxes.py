@@ -25,8 +25,8 @@ class World:
         self.events = FakeEvents()
         self.told = Recorder()
         self.lost_images: list[str] = []
-        parts: Any = (self.containers, self.events, self.told)
-        self.sandboxes = Sandboxes(*parts, self.lost_images.append, trace=False)
+        parts: Any = (self.containers, self.events, self.told, self.lost_images.append)
+        self.sandboxes = Sandboxes(*parts, trace=False)
 
     @property
     def ways(self) -> list[str]:
@@ -112,8 +112,12 @@ async def test_an_engine_that_fails_twice_is_an_error(world: World) -> None:
     assert world.sandboxes.living == set()
 
 
+def greet(stream: FakeStream) -> None:
+    stream.say(FrameType.HELLO, hello_payload())
+
+
 async def test_an_agent_that_does_not_greet_is_replaced(world: World) -> None:
-    greetings = iter([lambda s: s.end(), lambda s: s.say(FrameType.HELLO, hello_payload())])
+    greetings = iter([FakeStream.end, greet])
     world.containers.greet = lambda stream: next(greetings)(stream)
     sandbox = await world.sandboxes.make(SPEC)
     assert sandbox.container == "container1"

@@ -119,7 +119,7 @@ def test_every_setting_says_what_it_is() -> None:
 
 
 def test_defaults_are_those_of_the_contract() -> None:
-    values = Settings()
+    values = settings.load({}, None)[0]
     assert (values.timeout_seconds_default, values.timeout_seconds_max) == (30, 120)
     assert (values.memory_limit_mb_default, values.memory_limit_mb_max) == (128, 1024)
     assert (values.cpu_limit_default, values.cpu_limit_max) == (0.5, 1.0)
