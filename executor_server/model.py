@@ -125,6 +125,9 @@ class Command:
     """Paths of files that are wanted after the end."""
     collect_cap: int = 0
     """Bytes of all collected files together."""
+    program_is_theirs: bool = False
+    """The request made what argv[0] stands for, or says where it is looked for: where that is no program,
+    the command fails, and not the sandbox."""
     waiting: bool = False
     """The sandbox's waiting process becomes the program; False starts argv afresh."""
 

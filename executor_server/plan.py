@@ -100,6 +100,7 @@ def run_command(program: Program, images: ImageState, artifact: tuple[InputFile,
         cpu_seconds=limits.cpu_time_limit_seconds,
         output_cap=limits.output_limit_bytes,
         kill_on_overflow=program.overflow is Overflow.KILL,
+        program_is_theirs=bool(artifact) or "PATH" in program.env,
         waiting=stage.waiting is not None and not stage.waiting.must_start_cold(program),
     )
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import os
 import secrets
 import time
 from dataclasses import replace
@@ -42,6 +44,9 @@ FATE_SECONDS = 3.0
 # a hundred slow readers.
 CREDIT_WINDOW = 256 * 1024
 _WRITE_BYTES = 1024 * 1024
+_ERRNO_MAX = 4095
+# Exit codes of a shell for what it cannot find, and for what it cannot execute.
+_NOT_FOUND, _NOT_EXECUTABLE = 127, 126
 
 
 class Sandbox:
@@ -187,6 +192,10 @@ class _Conversation:
             if frame.type is FrameType.RESULT:
                 yield self._within_limit(agent.parse_result(frame.payload))
                 return
+            if frame.type is FrameType.FAULT:
+                for said in self._fault(agent.parse_fault(frame.payload)):
+                    yield said
+                return
             async for event in self._take(frame):
                 yield event
 
@@ -242,8 +251,6 @@ class _Conversation:
             case FrameType.CREDIT:
                 self._stdin_credit += agent.parse_credit(frame.payload)
                 await self._feed()
-            case FrameType.FAULT:
-                self._fail(agent.parse_fault(frame.payload))
             case _:
                 raise ProtocolError(f"an agent does not send {frame.type.name}")
 
@@ -300,8 +307,20 @@ class _Conversation:
             self._file = None
             self._content = bytearray()
 
-    def _fail(self, fault: agent.Fault) -> None:
-        raise self._broken(f"{fault.code.name}: {fault.text} (errno {fault.errno})")
+    def _fault(self, fault: agent.Fault) -> Iterator[SandboxEvent]:
+        """A program of the request's own that is none fails as it would in a shell; the rest is ours."""
+        theirs = self._command.program_is_theirs and self._began is None
+        if fault.code is not agent.FaultCode.EXEC or not theirs:
+            raise self._broken(f"{fault.code.name}: {fault.text} (errno {fault.errno})")
+        why = os.strerror(min(fault.errno, _ERRNO_MAX))
+        said = f"{self._command.argv[0]}: {why}\n".encode()
+        code = _NOT_FOUND if fault.errno == errno.ENOENT else _NOT_EXECUTABLE
+        yield Running()
+        yield Output(Stream.STDERR, said)
+        self._totals[Stream.STDERR] = len(said)
+        yield replace(
+            self._verdict(Cause.EXITED, oom=False), exit_code=code, signal=0, oom_kills=None
+        )
 
     def _broken(self, why: str) -> SandboxError:
         return SandboxStartError(why) if self._began is None else SandboxError(why)

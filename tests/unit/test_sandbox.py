@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
@@ -193,6 +194,45 @@ async def test_a_fault_before_the_start_is_an_error_of_the_start(talk: Talk) -> 
     await talk[1].until(FrameType.RUN)
     talk[1].say(FrameType.FAULT, struct.pack("<HI", 3, 2) + b"no such program")
     with pytest.raises(SandboxStartError, match="EXEC: no such program"):
+        await task
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "said"),
+    [
+        (errno.ENOENT, 127, b"program: No such file or directory\n"),
+        (errno.EACCES, 126, b"program: Permission denied\n"),
+        (2**32 - 1, 126, b"program: Unknown error 4095\n"),
+    ],
+)
+async def test_a_program_of_the_requests_that_is_none_fails(
+    number: int, code: int, said: bytes, talk: Talk
+) -> None:
+    task = run(talk, a_command(program_is_theirs=True))
+    await talk[1].until(FrameType.RUN)
+    talk[1].say(FrameType.FAULT, struct.pack("<HI", 3, number) + b"exec")
+    running, output, result = await task
+    assert isinstance(running, Running)
+    assert output == Output(Stream.STDERR, said)
+    assert (result.cause, result.exit_code, result.signal) == (Cause.EXITED, code, 0)
+    assert (result.stderr_total, result.cpu_seconds, result.oom_kills) == (len(said), None, None)
+
+
+@pytest.mark.parametrize("code", [1, 2, 4])
+async def test_every_other_fault_is_the_sandboxs(code: int, talk: Talk) -> None:
+    task = run(talk, a_command(program_is_theirs=True))
+    await talk[1].until(FrameType.RUN)
+    talk[1].say(FrameType.FAULT, struct.pack("<HI", code, 2) + b"why")
+    with pytest.raises(SandboxStartError):
+        await task
+
+
+async def test_a_program_that_runs_cannot_turn_out_to_be_none(talk: Talk) -> None:
+    task = run(talk, a_command(program_is_theirs=True))
+    await talk[1].until(FrameType.RUN)
+    talk[1].say(FrameType.STARTED)
+    talk[1].say(FrameType.FAULT, struct.pack("<HI", 3, 2) + b"exec")
+    with pytest.raises(SandboxError):
         await task
 
 
