@@ -233,11 +233,11 @@ def _version(
     entry: _VersionModel, compile_stage: CompileStage | None, run_stage: RunStage
 ) -> LanguageVersion:
     if compile_stage is not None and entry.compile_command:
-        compile_stage = replace(compile_stage, command=tuple(entry.compile_command))
+        compile_stage = replace(compile_stage, command=tuple(entry.compile_command), waiting=None)
     if entry.run_command:
-        run_stage = replace(run_stage, command=tuple(entry.run_command))
+        run_stage = replace(run_stage, command=tuple(entry.run_command), waiting=None)
     if entry.image:
-        # What makes a runtime wait is proven for our own images only.
+        # What makes a runtime wait is proven for our own images only, and with the language's own command.
         run_stage = replace(run_stage, waiting=None)
         compile_stage = compile_stage and replace(compile_stage, waiting=None)
     return LanguageVersion(

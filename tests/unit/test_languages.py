@@ -262,6 +262,19 @@ def test_a_version_of_its_own_command_keeps_the_rest(write: Write) -> None:
     assert old.run == dataclasses.replace(language.run, command=("toy1",))
 
 
+@pytest.mark.parametrize("own", ['run_command = ["toy1"]', 'image = "toy:1"'])
+def test_only_our_image_with_the_languages_own_command_waits(write: Write, own: str) -> None:
+    waits = '[run.waiting]\ncommand = ["toy", "--wait"]\nmemory_mb = 7\ncold_env = ["TOY*"]\n\n'
+    entry = MINIMAL[MINIMAL.index("[[versions]]") :].replace("1.2", "1.1")
+    other = entry.replace('recipe = "Dockerfile"\n', "") + own
+    other += "" if "image" in own else '\nrecipe = "Dockerfile"'
+    language = _load(write, MINIMAL.replace("[[versions]]", waits + "[[versions]]") + other)
+    default, second = language.versions
+    assert default.run.waiting is not None
+    assert default.run.waiting.memory_mb == 7
+    assert second.run.waiting is None
+
+
 def test_a_ready_image_runs_its_artifacts_in_itself(write: Write, tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "Dockerfile").write_text("FROM x")
