@@ -39,10 +39,10 @@ class UnavailableError(Exception):
 class DeadlineError(Exception):
     """The caller's own deadline comes before the execution could start. Nothing was started."""
 
-    def __init__(self, waiting: int, expected_seconds: float) -> None:
-        """Take how many are waiting and how long it would take."""
+    def __init__(self, ahead: int, expected_seconds: float) -> None:
+        """Take how many would go before it and how long that would take."""
         super().__init__(
-            f"{waiting} executions are waiting; this one would start in about "
+            f"{ahead} executions go before this one, which would start in about "
             f"{expected_seconds:.1f} s, after the call's deadline"
         )
 

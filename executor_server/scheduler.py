@@ -119,10 +119,12 @@ class Scheduler:
             raise UnavailableError(
                 "QUEUE_FULL",
                 f"{self._running} executions are running and {self._waiting} are waiting",
-                max(1.0, self._expected_wait()),
+                max(1.0, self._expected_wait(self._waiting)),
             )
-        if deadline is not None and time.monotonic() + self._expected_wait() > deadline:
-            raise DeadlineError(self._waiting, self._expected_wait())
+        ahead = self._ahead_of(caller.name)
+        seconds = self._expected_wait(ahead)
+        if deadline is not None and time.monotonic() + seconds > deadline:
+            raise DeadlineError(ahead, seconds)
         await self._wait(caller.name, claim)
 
     async def _wait(self, name: str, claim: Claim) -> None:
@@ -205,9 +207,15 @@ class Scheduler:
         mean = self._mean_seconds
         self._mean_seconds = mean + _NEWEST * (seconds - mean) if mean else seconds
 
-    def _expected_wait(self) -> float:
-        """Seconds until one that comes now would be let in, from how long the latest ones took."""
-        return self._mean_seconds * (self._waiting + 1) / max(1, self._running)
+    def _ahead_of(self, name: str) -> int:
+        """How many are let in before one of this caller's that comes now: callers take turns."""
+        own = len(self._turns.get(name, ()))
+        others = (queue for other, queue in self._turns.items() if other != name)
+        return own + sum(min(len(queue), own + 1) for queue in others)
+
+    def _expected_wait(self, ahead: int) -> float:
+        """Seconds until one with so many ahead of it is let in, from how long the latest ones took."""
+        return self._mean_seconds * (ahead + 1) / max(1, self._running)
 
     def _tell(self) -> None:
         if self._running:

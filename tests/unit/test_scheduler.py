@@ -176,6 +176,27 @@ async def test_who_cannot_be_served_in_time_is_told_at_once() -> None:
     await patient
 
 
+async def test_the_crowd_of_another_caller_is_no_reason_to_be_told_so() -> None:
+    scheduler = a_scheduler(places=1, queue_limit=100)
+    async with held(scheduler, 1):
+        await asyncio.sleep(0.1)  # from which it learns how long one takes
+    async with held(scheduler, 1):
+        crowd = [await waiting(scheduler, "greedy") for _ in range(50)]
+        deadline = time.monotonic() + 1  # two turns take 0.2 s, all of them 5 s
+        modest = asyncio.create_task(
+            scheduler.place(caller("modest"), SMALL, deadline).__aenter__()
+        )
+        await asyncio.sleep(0)
+        assert not modest.done()
+        with pytest.raises(DeadlineError, match="51 executions go before this one"):
+            async with scheduler.place(caller("greedy"), SMALL, deadline):
+                pytest.fail("it waited for what cannot be")
+    await modest
+    for one in crowd:
+        one.cancel()
+    await asyncio.gather(*crowd, return_exceptions=True)
+
+
 async def test_who_is_cancelled_leaves_the_queue() -> None:
     counts = Counts()
     scheduler = a_scheduler(counts)
