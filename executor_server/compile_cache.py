@@ -13,6 +13,7 @@ import contextlib
 import hashlib
 import os
 import secrets
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,15 +23,17 @@ import orjson
 from executor_server.model import Cause, CommandResult, InputFile, MeasuredBy, Stage, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from executor_server.model import Caller, Command, SandboxSpec
 
 _SUFFIX = ".artifact"
+_PART_SUFFIX = ".part"
+_PART_SECONDS = 3600.0
 _DIGEST_BYTES = 32
 _LENGTH_BYTES = 8
 # Part of every key: entries of another layout are never found.
-_LAYOUT = 1
+_LAYOUT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +76,25 @@ class CompileCache:
             raise PermissionError(
                 f"{self._folder}: expected a folder of this user that nobody else may write to"
             )
+        for part in self._folder.glob(f"*{_PART_SUFFIX}"):
+            # Of a server that was killed while it wrote; a young one may be another server's.
+            if time.time() - part.stat().st_mtime > _PART_SECONDS:
+                part.unlink(missing_ok=True)
         found = [(path, path.stat()) for path in self._folder.glob(f"*{_SUFFIX}")]
         found.sort(key=lambda entry: entry[1].st_mtime)
         self._sizes = {path: entry.st_size for path, entry in found}
         self._shrink()
 
-    def key(self, caller: Caller, run_image: str, spec: SandboxSpec, command: Command) -> str:
-        """Name of the artifact of this command, for this caller."""
+    def key(
+        self, caller: Caller, images: Sequence[str], spec: SandboxSpec, command: Command
+    ) -> str:
+        """Name of the artifact of this command, for this caller.
+
+        ``images``: digests of those that it is compiled and run in. A reference alone stands for a recipe,
+        whose image may hold a newer compiler after it was made again.
+        """
         digest = hashlib.sha256()
-        for part in self._parts(caller, run_image, spec, command):
+        for part in self._parts(caller, images, spec, command):
             digest.update(len(part).to_bytes(_LENGTH_BYTES, "little") + part)
         return digest.hexdigest()
 
@@ -90,10 +103,15 @@ class CompileCache:
         path = self._path(key)
         if path not in self._sizes:
             return None
-        compiled = await asyncio.to_thread(_read, path)
+        try:
+            compiled = await asyncio.to_thread(_read, path)
+        except FileNotFoundError:
+            # It is being written, or another server let it go.
+            return None
         size = self._sizes.pop(path, None)
         if compiled is None or size is None:
-            await asyncio.to_thread(path.unlink, missing_ok=True)
+            with contextlib.suppress(OSError):
+                await asyncio.to_thread(path.unlink, missing_ok=True)
             return None
         self._sizes[path] = size
         return compiled
@@ -104,24 +122,29 @@ class CompileCache:
         if len(data) > self._limit:
             return
         path = self._path(key)
+        # Counted before it is there: it is written to its end also where the one who asked is cancelled.
+        self._count(path, len(data))
         try:
             await asyncio.to_thread(_write, path, data)
         except OSError:
             # A full disk costs the next compilation its shortcut, nothing else.
-            return
+            self._sizes.pop(path, None)
+
+    def _count(self, path: Path, size: int) -> None:
         self._sizes.pop(path, None)
-        self._sizes[path] = len(data)
+        self._sizes[path] = size
         self._shrink()
 
     def _path(self, key: str) -> Path:
         return self._folder / f"{key}{_SUFFIX}"
 
     def _parts(
-        self, caller: Caller, run_image: str, spec: SandboxSpec, command: Command
+        self, caller: Caller, images: Sequence[str], spec: SandboxSpec, command: Command
     ) -> Iterator[bytes]:
         yield b"%d" % _LAYOUT
         yield b"" if self._shared else caller.name.encode()
-        yield from (text.encode() for text in (spec.image, run_image, repr(spec)))
+        yield repr(spec).encode()
+        yield from _counted(digest.encode() for digest in images)
         yield from _counted(part.encode() for part in command.argv)
         yield from _counted(f"{k}={v}".encode() for k, v in sorted(command.env.items()))
         yield from _counted(part.encode() for part in command.collect)
@@ -144,7 +167,7 @@ def _counted(parts: Iterable[bytes]) -> Iterator[bytes]:
 
 def _write(path: Path, data: bytes) -> None:
     """Complete or not at all, whatever happens in between."""
-    part = path.with_suffix(f".{secrets.token_hex(8)}.part")
+    part = path.with_suffix(f".{secrets.token_hex(8)}{_PART_SUFFIX}")
     try:
         part.write_bytes(data)
         part.replace(path)
@@ -153,10 +176,13 @@ def _write(path: Path, data: bytes) -> None:
 
 
 def _read(path: Path) -> Compiled | None:
+    """None for what is no whole entry. Raises FileNotFoundError."""
     try:
         data = path.read_bytes()
         os.utime(path)
         return _decode(data)
+    except FileNotFoundError:
+        raise
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -169,7 +169,8 @@ class _Execution:
         """The compiler's command, or what it made of the same source before."""
         spec = compile_spec(stage, self._images)
         command = compile_command(self.program, stage, self._images)
-        key = self._cache.key(self._caller, self._language.image_digest, spec, command)
+        images = [image.digest for image in (self._images.compile, self._images.run) if image]
+        key = self._cache.key(self._caller, images, spec, command)
         if found := await self._cache.find(key):
             self._cached, self._compiled, self._artifact = True, found.stage, found.artifact
             return

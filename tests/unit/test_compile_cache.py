@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -39,6 +41,12 @@ def spoil(folder: Path, change: Callable[[bytes], bytes]) -> None:
     entry.write_bytes(change(entry.read_bytes()))
 
 
+def empty(folder: Path) -> None:
+    """Let everything go, as another server on the same folder may."""
+    for entry in folder.iterdir():
+        entry.unlink()
+
+
 def open_to_all(folder: Path) -> None:
     """A folder that somebody else could put entries into."""
     folder.mkdir()
@@ -60,9 +68,14 @@ def opened(folder: Path) -> Open:
     return begin
 
 
-def key(cache: CompileCache, caller: Caller = ALICE, image: str = "run", **changes: Any) -> str:
+IMAGES = ("sha256:compile", "sha256:run")
+
+
+def key(
+    cache: CompileCache, caller: Caller = ALICE, images: tuple[str, ...] = IMAGES, **changes: Any
+) -> str:
     spec = changes.pop("spec", a_spec())
-    return cache.key(caller, image, spec, a_command(files=(SOURCE,), **changes))
+    return cache.key(caller, images, spec, a_command(files=(SOURCE,), **changes))
 
 
 async def test_what_is_kept_is_found_also_after_a_start(opened: Open) -> None:
@@ -79,19 +92,20 @@ def test_everything_that_decides_the_artifact_is_in_its_name(opened: Open) -> No
     names = {
         key(cache),
         key(cache, caller=BOB),
-        key(cache, image="another"),
+        key(cache, images=("sha256:compile", "sha256:another")),
+        key(cache, images=("sha256:another", "sha256:run")),
         key(cache, spec=a_spec(image="another compiler")),
         key(cache, spec=a_spec(memory_mb=1)),
         key(cache, argv=("program", "-O2")),
         key(cache, argv=("program -O2",)),
         key(cache, env={"A": "1"}),
         key(cache, collect=("a",)),
-        cache.key(ALICE, "run", a_spec(), a_command(files=(InputFile("main.c", b"other"),))),
-        cache.key(ALICE, "run", a_spec(), a_command(files=(InputFile("b.c", SOURCE.content),))),
-        cache.key(ALICE, "run", a_spec(), a_command(files=(SOURCE, SOURCE))),
-        cache.key(ALICE, "run", a_spec(), a_command(files=())),
+        cache.key(ALICE, IMAGES, a_spec(), a_command(files=(InputFile("main.c", b"other"),))),
+        cache.key(ALICE, IMAGES, a_spec(), a_command(files=(InputFile("b.c", SOURCE.content),))),
+        cache.key(ALICE, IMAGES, a_spec(), a_command(files=(SOURCE, SOURCE))),
+        cache.key(ALICE, IMAGES, a_spec(), a_command(files=())),
     }
-    assert len(names) == 13
+    assert len(names) == 14
     assert key(cache) == key(opened())
 
 
@@ -175,4 +189,63 @@ async def test_a_disk_that_takes_no_more_is_no_error(
 
     monkeypatch.setattr(Path, "write_bytes", refuse)
     await cache.keep(key(cache), compiled())
+    assert await cache.find(key(cache)) is None
+
+
+async def test_what_is_written_after_a_cancelled_call_counts(
+    opened: Open, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache, name = opened(limit=1500), "0" * 64
+    write, may_write = Path.write_bytes, threading.Event()
+
+    def slowly(path: Path, data: bytes) -> int:
+        may_write.wait(5)
+        return write(path, data)
+
+    monkeypatch.setattr(Path, "write_bytes", slowly)
+    keeping = asyncio.create_task(cache.keep(name, compiled(700)))
+    await asyncio.sleep(0)
+    assert await cache.find(name) is None  # not yet there
+    keeping.cancel()
+    await asyncio.gather(keeping, return_exceptions=True)
+    may_write.set()
+    for _ in range(500):
+        if await cache.find(name):
+            break
+        await asyncio.sleep(0.01)
+    await cache.keep("1" * 64, compiled(700))
+    assert await cache.find(name) is None
+    assert sum(sizes(folder) or ()) <= 1500
+
+
+async def test_an_entry_that_another_server_let_go_is_none(opened: Open, folder: Path) -> None:
+    cache = opened()
+    await cache.keep(key(cache), compiled())
+    empty(folder)
+    assert await cache.find(key(cache)) is None
+
+
+def test_what_a_killed_server_did_not_finish_goes_once_it_is_old(
+    opened: Open, folder: Path
+) -> None:
+    opened()
+    old, young = folder / "a.1.part", folder / "b.2.part"
+    for part in (old, young):
+        part.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    opened()
+    assert list(folder.iterdir()) == [young]
+
+
+async def test_a_damaged_entry_that_cannot_be_removed_is_no_error(
+    opened: Open, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = opened()
+    await cache.keep(key(cache), compiled())
+    spoil(folder, lambda _: b"x")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(30, os.strerror(30))
+
+    monkeypatch.setattr(Path, "unlink", refuse)
     assert await cache.find(key(cache)) is None
