@@ -196,15 +196,16 @@ async def test_what_is_written_after_a_cancelled_call_counts(
     opened: Open, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache, name = opened(limit=1500), "0" * 64
-    write, may_write = Path.write_bytes, threading.Event()
+    write, writing, may_write = Path.write_bytes, threading.Event(), threading.Event()
 
     def slowly(path: Path, data: bytes) -> int:
+        writing.set()
         may_write.wait(5)
         return write(path, data)
 
     monkeypatch.setattr(Path, "write_bytes", slowly)
     keeping = asyncio.create_task(cache.keep(name, compiled(700)))
-    await asyncio.sleep(0)
+    await asyncio.to_thread(writing.wait, 5)
     assert await cache.find(name) is None  # not yet there
     keeping.cancel()
     await asyncio.gather(keeping, return_exceptions=True)
