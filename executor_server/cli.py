@@ -26,7 +26,6 @@ _USAGE_ERROR = 2
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    settings.quiet_grpc()
     arguments = _parser().parse_args(argv)
     flags = {n: str(v) for n in Settings.model_fields if (v := getattr(arguments, n)) is not None}
     try:

@@ -214,11 +214,6 @@ def host_environment() -> Mapping[str, str]:
     return os.environ
 
 
-def quiet_grpc() -> None:
-    """Turn off gRPC's fork handlers, which complain of every subprocess: none of ours uses gRPC."""
-    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
-
-
 def variable(name: str) -> str:
     """Environment variable of a setting."""
     alias = Settings.model_fields[name].validation_alias
