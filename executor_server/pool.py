@@ -61,7 +61,8 @@ class Pool:
     def __init__(self, sandboxes: Sandboxes, limits: PoolLimits, observer: Observer) -> None:
         """Nothing waits before ``run``."""
         self._sandboxes = sandboxes
-        self._limits = limits
+        self.limits = limits
+        """May be replaced at any time."""
         self._observer = observer
         self._shelves: dict[SandboxSpec, _Shelf] = {}
         self._making = 0
@@ -172,8 +173,8 @@ class Pool:
         now = time.monotonic()
         if self._closed or now < self._paused_until:
             return
-        while self._making < self._limits.pace:
-            spec = self._neediest(now, self._limits.idle_memory_mb - self._held_mb())
+        while self._making < self.limits.pace:
+            spec = self._neediest(now, self.limits.idle_memory_mb - self._held_mb())
             if spec is None:
                 return
             self._begin(spec)

@@ -93,6 +93,11 @@ class Scheduler:
             self._release(claim)
             self._tell()
 
+    def resize(self, capacity: Capacity) -> None:
+        """There is more room from now on, or less: what runs goes on in either case."""
+        self._capacity = capacity
+        self._grant()
+
     def drain(self) -> None:
         """Refuse everything from now on, also what waits."""
         self._draining = True

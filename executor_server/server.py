@@ -47,6 +47,7 @@ _UNBOUNDED = 1_000_000
 # Measured: more at once only adds latency.
 _PACE_PER_CORE = 2
 _DEFAULTS_SECONDS = 1.0
+_FIT_SECONDS = 0.5
 _SETTLE_SECONDS = 20.0
 _CHANNEL_OPTIONS = (
     ("grpc.max_metadata_size", 16 * 1024),
@@ -93,10 +94,10 @@ class ExecutorServer:
 
     async def start(self) -> None:
         """Listen. Programs can be run as soon as ``health`` says so. Raises AddressInUseError."""
-        info = await self._first_info()
-        remapped = any("userns" in option for option in info.get("SecurityOptions") or ())
+        found = await self._info()
+        info = found or _this_machine()
         self._containers = Containers(
-            self._engine, self._settings.instance_name(), remapped=remapped
+            self._engine, self._settings.instance_name(), remapped=_remaps_uids(info)
         )
         self._events = EngineEvents(self._engine, self._containers.boot)
         self._events.start()
@@ -104,11 +105,7 @@ class ExecutorServer:
         self._sandboxes = Sandboxes(
             self._containers, self._events, self._observer, self.images.lost, trace=trace
         )
-        cores = int(info.get("NCPU", 1))
-        limits = PoolLimits(
-            idle_memory_mb=self._settings.pool_memory_mb,
-            pace=self._settings.pool_pace or _PACE_PER_CORE * cores,
-        )
+        limits = _pool_limits(self._settings, info)
         self._pool = Pool(self._sandboxes, limits, self._observer)
         self._scheduler = Scheduler(_capacity(self._settings, info), self._observer)
         self._reaper = Reaper(self._containers, self._sandboxes, self._observer)
@@ -122,6 +119,8 @@ class ExecutorServer:
         self._in_background(self.health.run())
         self._in_background(self._pool.run())
         self._in_background(self._keep_defaults())
+        if found is None:
+            self._in_background(self._fit_the_engine())
 
     async def _keep_defaults(self) -> None:
         """What a request with default limits needs waits before the first one comes."""
@@ -137,13 +136,22 @@ class ExecutorServer:
             )
             await asyncio.sleep(_DEFAULTS_SECONDS)
 
-    async def _first_info(self) -> dict[str, Any]:
-        """What the engine is; an engine that is not there yet must not keep the server from starting."""
+    async def _info(self) -> dict[str, Any] | None:
+        """What the engine is; None from one that is not there yet, for which no server waits."""
         try:
             return await self._engine.info()
         except EngineError:
-            memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-            return {"NCPU": os.cpu_count() or 1, "MemTotal": memory}
+            return None
+
+    async def _fit_the_engine(self) -> None:
+        """One that was away at the start may be on another machine than this, and may map uids."""
+        info = None
+        while info is None:
+            await asyncio.sleep(_FIT_SECONDS)
+            info = await self._info()
+        self._containers.remapped = _remaps_uids(info)
+        self._pool.limits = _pool_limits(self._settings, info)
+        self._scheduler.resize(_capacity(self._settings, info))
 
     async def _serve(self) -> None:
         options = [
@@ -223,6 +231,23 @@ class ExecutorServer:
     async def _disconnect(self) -> None:
         await self._events.stop()
         await self._engine.close()
+
+
+def _this_machine() -> dict[str, Any]:
+    """What the engine's info would say if it were here."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return {"NCPU": os.cpu_count() or 1, "MemTotal": memory}
+
+
+def _remaps_uids(info: dict[str, Any]) -> bool:
+    return any("userns" in option for option in info.get("SecurityOptions") or ())
+
+
+def _pool_limits(settings: Settings, info: dict[str, Any]) -> PoolLimits:
+    return PoolLimits(
+        idle_memory_mb=settings.pool_memory_mb,
+        pace=settings.pool_pace or _PACE_PER_CORE * int(info.get("NCPU", 1)),
+    )
 
 
 def _capacity(settings: Settings, info: dict[str, Any]) -> Capacity:

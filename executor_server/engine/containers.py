@@ -97,7 +97,7 @@ class Containers:
     def __init__(self, client: EngineClient, instance: str, remapped: bool = False) -> None:
         """``remapped``: the engine maps uids (userns-remap), so they must stay below 65,536."""
         self._client = client
-        self._uids = _UIDS_REMAPPED if remapped else _UIDS
+        self.remapped = remapped
         self.instance = instance
         self.boot = secrets.token_hex(8)
         self._background: set[asyncio.Task[Any]] = set()
@@ -194,7 +194,7 @@ class Containers:
             await asyncio.wait(tuple(self._background), timeout=seconds)
 
     def _random_uid(self) -> int:
-        low, high = self._uids
+        low, high = _UIDS_REMAPPED if self.remapped else _UIDS
         return low + secrets.randbelow(high - low)
 
 

@@ -34,7 +34,7 @@ def caller(name: str = "a") -> Caller:
     return Caller(name, "grpc")
 
 
-def a_scheduler(observer: Observer | None = None, **changes: Any) -> Scheduler:
+def a_capacity(**changes: Any) -> Capacity:
     values = {
         "places": 2,
         "cpus": 100.0,
@@ -42,7 +42,11 @@ def a_scheduler(observer: Observer | None = None, **changes: Any) -> Scheduler:
         "queue_limit": 10,
         "queue_seconds": 30.0,
     }
-    return Scheduler(Capacity(**{**values, **changes}), observer or Observer())
+    return Capacity(**{**values, **changes})
+
+
+def a_scheduler(observer: Observer | None = None, **changes: Any) -> Scheduler:
+    return Scheduler(a_capacity(**changes), observer or Observer())
 
 
 @asynccontextmanager
@@ -216,6 +220,20 @@ async def test_a_place_granted_to_one_who_is_cancelled_goes_to_the_next() -> Non
     first.cancel()  # its place was granted, and it has not run since
     await asyncio.gather(first, return_exceptions=True)
     assert await asyncio.wait_for(second, 1) == "a"
+
+
+async def test_more_room_lets_in_who_waits_and_less_lets_go_on_who_runs() -> None:
+    scheduler = a_scheduler(places=1)
+    async with held(scheduler, 1):
+        second = await waiting(scheduler)
+        assert not second.done()
+        scheduler.resize(a_capacity(places=2))
+        assert await asyncio.wait_for(second, 1) == "a"
+    async with held(scheduler, 2):
+        scheduler.resize(a_capacity(places=1))
+        third = await waiting(scheduler)
+        assert not third.done()
+    await third
 
 
 async def test_draining_refuses_those_who_wait_and_those_who_come() -> None:
