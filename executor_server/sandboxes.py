@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from typing import TYPE_CHECKING
 
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
 
 IDLE_SECONDS = 900
 """How long an agent waits for its command before it exits by itself."""
-LIFETIME_SECONDS = 1200
-"""After this long anybody's reaper may remove the container: idle time, then the longest run, then slack."""
+_SLACK_SECONDS = 180
 _LEAVES_BY_ITSELF_SECONDS = 5.0
 _REMOVAL_ATTEMPTS = 6
 _START_ATTEMPTS = 2
@@ -36,13 +36,16 @@ class Sandboxes:
         observer: Observer,
         image_lost: Callable[[str], None],
         *,
+        longest_seconds: float,
         trace: bool,
     ) -> None:
         """No sandbox is made yet.
 
-        ``image_lost`` hears of an image that the engine has lost; ``trace``: show every frame to the
-        observer.
+        ``image_lost`` hears of an image that the engine has lost; ``longest_seconds``: wall time of the
+        longest command; ``trace``: show every frame to the observer.
         """
+        # After this long anybody's reaper may remove a container.
+        self._lifetime_seconds = math.ceil(IDLE_SECONDS + longest_seconds + _SLACK_SECONDS)
         self._image_lost = image_lost
         self._containers = containers
         self._events = events
@@ -76,7 +79,7 @@ class Sandboxes:
 
     async def _make(self, spec: SandboxSpec) -> Sandbox:
         began = time.monotonic()
-        expires = int(time.time()) + LIFETIME_SECONDS
+        expires = int(time.time()) + self._lifetime_seconds
         container = await self._containers.create(spec, expires, IDLE_SECONDS)
         self.living.add(container)
         fate = self._events.watch(container)

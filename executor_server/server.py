@@ -36,6 +36,7 @@ from executor_server.settings import host_environment
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
+    from executor_server.languages import Languages
     from executor_server.observer import Observer
     from executor_server.settings import Settings
 
@@ -103,7 +104,12 @@ class ExecutorServer:
         self._events.start()
         trace = self._settings.v >= TRACE_VERBOSITY
         self._sandboxes = Sandboxes(
-            self._containers, self._events, self._observer, self.images.lost, trace=trace
+            self._containers,
+            self._events,
+            self._observer,
+            self.images.lost,
+            longest_seconds=_longest_seconds(self._settings, self._languages),
+            trace=trace,
         )
         limits = _pool_limits(self._settings, info)
         self._pool = Pool(self._sandboxes, limits, self._observer)
@@ -248,6 +254,11 @@ def _pool_limits(settings: Settings, info: dict[str, Any]) -> PoolLimits:
         idle_memory_mb=settings.pool_memory_mb,
         pace=settings.pool_pace or _PACE_PER_CORE * int(info.get("NCPU", 1)),
     )
+
+
+def _longest_seconds(settings: Settings, languages: Languages) -> float:
+    stages = [v.compile for language in languages for v in language.versions if v.compile]
+    return max([settings.timeout_seconds_max, *(stage.timeout_seconds for stage in stages)])
 
 
 def _capacity(settings: Settings, info: dict[str, Any]) -> Capacity:

@@ -87,6 +87,7 @@ class FakeContainers:
         self.found: list[FoundContainer] = []
         self.removed: list[str] = []
         self.updated: list[tuple[str, SandboxSpec]] = []
+        self.expiries: list[int] = []
         self.failing: dict[str, list[Exception]] = {}
         """Errors of the next calls, by the name of the call."""
         self.tasks: set[asyncio.Task[Any]] = set()
@@ -99,6 +100,7 @@ class FakeContainers:
         assert expires > idle_seconds > 0
         self._may_fail(f"create {spec.image}")
         self._may_fail("create")
+        self.expiries.append(expires)
         container = f"container{len(self.streams)}"
         self.streams[container] = FakeStream()
         return container

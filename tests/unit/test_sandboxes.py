@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from tests.unit.fake_agent import FakeContainers, FakeEvents, FakeStream, hello_
 from tests.unit.values import Recorder, a_spec
 
 SPEC = a_spec()
+LONGEST_SECONDS = 3600.5
 
 
 class World:
@@ -26,7 +28,7 @@ class World:
         self.told = Recorder()
         self.lost_images: list[str] = []
         parts: Any = (self.containers, self.events, self.told, self.lost_images.append)
-        self.sandboxes = Sandboxes(*parts, trace=False)
+        self.sandboxes = Sandboxes(*parts, longest_seconds=LONGEST_SECONDS, trace=False)
 
     @property
     def ways(self) -> list[str]:
@@ -47,6 +49,15 @@ class World:
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(sandboxes, "_LEAVES_BY_ITSELF_SECONDS", 0.1)
     return World()
+
+
+async def test_nobodys_reaper_takes_one_that_waited_and_then_ran_as_long_as_it_may(
+    world: World,
+) -> None:
+    before = time.time()
+    await world.sandboxes.make(SPEC)
+    (expires,) = world.containers.expiries
+    assert expires > before + sandboxes.IDLE_SECONDS + LONGEST_SECONDS
 
 
 async def test_one_is_made_and_leaves_by_itself(world: World) -> None:
