@@ -140,8 +140,13 @@ class Settings(BaseSettings):
     path_depth_max: Annotated[int, Field(ge=1, le=16)] = Field(
         16, description="most components of a file's path"
     )
-    args_max: Count = Field(256, description="most arguments of a program")
-    env_max: Count = Field(64, description="most environment variables of a program")
+    # The bounds of these three keep the largest command within one frame of the agent's protocol.
+    args_max: Annotated[int, Field(ge=1, le=2048)] = Field(
+        256, description="most arguments of a program"
+    )
+    env_max: Annotated[int, Field(ge=1, le=512)] = Field(
+        64, description="most environment variables of a program"
+    )
     args_env_bytes_max: Annotated[int, Field(ge=1, le=48 * 1024)] = Field(
         32 * 1024, description="most bytes of all arguments and variables together"
     )

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from executor_server import settings
+from executor_server import agent, settings
 from executor_server.cli import _parser
 from executor_server.settings import Settings, SettingsError
+from tests.unit.values import a_command
 
 
 @pytest.fixture(autouse=True)
@@ -62,6 +63,8 @@ def test_an_empty_docker_host_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
         ("timeout_seconds_default", "0"),
         ("memory_limit_mb_min", "15"),
         ("path_bytes_max", "256"),
+        ("args_max", "2049"),
+        ("env_max", "513"),
         ("args_env_bytes_max", "1000000"),
         ("queue_seconds", "-1"),
     ],
@@ -130,6 +133,21 @@ def test_defaults_are_those_of_the_contract() -> None:
     assert (values.args_max, values.env_max, values.args_env_bytes_max) == (256, 64, 2**15)
     assert (values.request_bytes_max, values.http_body_bytes_max) == (2**24, 2**25)
     assert (values.host, values.grpc_port, values.http_port) == ("127.0.0.1", 50051, 8080)
+
+
+def test_the_largest_command_that_can_be_allowed_fits_one_frame() -> None:
+    limits = {"args_max": "2048", "env_max": "512", "args_env_bytes_max": str(48 * 1024)}
+    values = settings.load(limits, None)[0]
+    # Each of an argument, a name and a value counts a byte more than it has.
+    args = ("",) * values.args_max
+    left = values.args_env_bytes_max - values.args_max - 2 * values.env_max
+    env = {f"{number:03}": "" for number in range(values.env_max)}
+    left -= sum(map(len, env))
+    env["000"] = "x" * left
+    of_the_language = ("x" * 2000, *("x" * 100,) * 10)
+    command = a_command(argv=(*of_the_language, *args), env={**env, "PATH": "x" * 3000})
+    size = len(agent.run_frame(agent.NO_ID, command, 0))
+    assert size <= 24 + agent.MAX_PAYLOAD
 
 
 def test_two_servers_on_one_engine_have_two_names() -> None:
