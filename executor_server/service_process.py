@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 from executor_server.log import LogObserver
 from executor_server.metrics import MetricsObserver
 from executor_server.observer import Observers
-from executor_server.server import ExecutorServer
+from executor_server.server import AddressInUseError, ExecutorServer
 from gateway.server import Gateway, GatewaySettings
 
 if TYPE_CHECKING:
@@ -66,11 +66,21 @@ async def _serve_grpc(settings: Settings, stack: AsyncExitStack) -> None:
         target = f"{_reachable(settings.host)}:{server.port}"
         await stack.enter_async_context(_gateway(settings, target, token, metrics.registry))
     elif settings.metrics_port:
-        http, thread = start_http_server(settings.metrics_port, "127.0.0.1", metrics.registry)
-        stack.callback(thread.join)
-        stack.callback(http.shutdown)
+        _serve_metrics(settings.metrics_port, metrics.registry, stack)
     # Last in, first out: whatever front an execution came by, it may end before the fronts close.
     stack.push_async_callback(server.drain)
+
+
+def _serve_metrics(port: int, registry: CollectorRegistry, stack: AsyncExitStack) -> None:
+    try:
+        http, thread = start_http_server(port, "127.0.0.1", registry)
+    except OSError as failure:
+        raise AddressInUseError(
+            f"cannot listen on 127.0.0.1:{port} for /metrics: {failure.strerror}; set another "
+            "-metrics-port, or 0 for none"
+        ) from failure
+    stack.callback(thread.join)
+    stack.callback(http.shutdown)
 
 
 @asynccontextmanager

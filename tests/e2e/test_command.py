@@ -147,11 +147,14 @@ def test_an_unknown_setting_in_a_file(tmp_path: Path) -> None:
     assert "unknown settings: grpc_prot" in done.stderr
 
 
-@pytest.mark.parametrize("front", ["grpc", "http"])
-def test_a_port_that_is_taken(front: str, engine: object) -> None:
+@pytest.mark.parametrize(
+    ("front", "mode"), [("grpc", "both"), ("http", "both"), ("metrics", "grpc")]
+)
+def test_a_port_that_is_taken(front: str, mode: str, engine: object) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        done = command("-grpc-port=0", "-http-port=0", "-metrics-port=0", f"-{front}-port={port}")
+        taken_port = f"-{front}-port={port}"
+        done = command("-grpc-port=0", "-http-port=0", f"-mode={mode}", taken_port)
     assert done.returncode == USAGE_ERROR
     (line,) = (line for line in done.stderr.splitlines() if line.startswith("code-executor: "))
     assert str(port) in line
