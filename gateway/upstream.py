@@ -21,6 +21,8 @@ _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 # gRPC over HTTP/2: at most eight digits and a unit
 _TIMEOUT = re.compile(r"(?P<amount>[0-9]{1,8})(?P<unit>[HMSmun])")
 _SECONDS = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
+# three years: gRPC counts nanoseconds in 63 bits, and a deadline past their end has passed already
+_LONGEST_SECONDS = 1e8
 
 _CHANNEL_OPTIONS: tuple[tuple[str, int], ...] = (
     # above the largest response that the service makes, so that nothing is lost on the way
@@ -119,4 +121,4 @@ def _timeout(text: str | None) -> float | None:
             f"the header {TIMEOUT_HEADER} must be up to eight digits and one of the units H, M, S, "
             "m (milliseconds), u, n; for example 30S",
         )
-    return int(parts["amount"]) * _SECONDS[parts["unit"]]
+    return min(int(parts["amount"]) * _SECONDS[parts["unit"]], _LONGEST_SECONDS)

@@ -140,6 +140,12 @@ async def test_the_deadline_of_the_client_goes_along(http, service, header, seco
         assert seconds * 0.9 < left < seconds * 1.1
 
 
+async def test_the_longest_deadline_of_the_client_has_not_passed(http, service):
+    async with http.get("/health", headers={"Grpc-Timeout": "99999999H"}) as response:
+        assert response.status == 200
+    assert service.seconds_left[0] > 10**7, "gRPC counts in nanoseconds, in 63 bits"
+
+
 @pytest.mark.parametrize("header", ["", "5", "S", "-1S", "1.5S", "123456789S", "5s"])
 async def test_a_deadline_that_is_none_is_refused(http, service, header):
     async with http.get("/health", headers={"Grpc-Timeout": header}) as response:
