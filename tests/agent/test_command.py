@@ -113,13 +113,16 @@ def test_standard_streams_can_be_opened_by_name(sandbox: Sandbox, device: str) -
     assert (outcome.stdout, outcome.stderr) == (b"through", b"e\n")
 
 
-def test_the_program_begins_with_a_clean_state(sandbox: Sandbox) -> None:
-    script = """
+def test_the_program_begins_with_a_clean_state(sandbox: Sandbox, agent: Path) -> None:
+    # An emulator keeps 32 and 33 for itself: they stay as make, which ignores them, has left them.
+    emulated = len(arm64.command(agent)) > 1
+    spared = 1 << 12 | 1 << 24 | (1 << 31 | 1 << 32 if emulated else 0)
+    script = f"""
 import os, resource, signal
 print(sorted(int(n) for n in os.listdir('/proc/self/fd'))[:4])
 print(signal.pthread_sigmask(signal.SIG_BLOCK, []))
 ignored = next(l for l in open('/proc/self/status') if l.startswith('SigIgn'))
-print(int(ignored.split()[1], 16) & ~(1 << 12 | 1 << 24))
+print(int(ignored.split()[1], 16) & ~{spared})
 print(os.getsid(0) == os.getpid(), oct(os.umask(0)))
 print(open('/proc/self/oom_score_adj').read().strip())
 print(resource.getrlimit(resource.RLIMIT_CORE), resource.getrlimit(resource.RLIMIT_CPU))
