@@ -90,9 +90,9 @@ class LogObserver(Observer):
         """Tell of it."""
         self._log.warning(message)
 
-    def internal_error(self, execution_id: str, error: BaseException) -> None:
+    def internal_error(self, error_id: str, error: BaseException) -> None:
         """Tell of it with everything that the caller does not see."""
-        self._log.error("internal error", id=execution_id, exc_info=error)
+        self._log.error("internal error", id=error_id, exc_info=error)
 
     def service_state(self, serving: bool, reason: str) -> None:
         """Tell of every change."""

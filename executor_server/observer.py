@@ -105,7 +105,7 @@ class Observer:
     def warn(self, message: str) -> None:
         """Something that an operator should know; the service goes on."""
 
-    def internal_error(self, execution_id: str, error: BaseException) -> None:
+    def internal_error(self, error_id: str, error: BaseException) -> None:
         """Something broke that is our fault; the caller sees only the id."""
 
 

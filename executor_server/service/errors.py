@@ -86,12 +86,12 @@ def unavailable(reason: str, message: str, retry_after_seconds: float) -> RpcErr
     return RpcError(grpc.StatusCode.UNAVAILABLE, reason, message, (retry,), delay_ms)
 
 
-def internal(execution_id: str) -> RpcError:
+def internal(error_id: str) -> RpcError:
     """INTERNAL without what went wrong: that is in the log, under the id."""
     return RpcError(
         grpc.StatusCode.INTERNAL,
         "SANDBOX_BROKEN",
-        f"the service could not run the program; execution {execution_id} in its log",
+        f"the service could not run the program; error {error_id} in its log",
     )
 
 
