@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import secrets
 import time
@@ -29,7 +30,7 @@ from executor_server.model import (
     Stream,
     Timings,
 )
-from executor_server.observer import ExecutionRecord
+from executor_server.observer import CANCELLED, ExecutionRecord
 from executor_server.output import OutputEncoder
 from executor_server.plan import claim, compile_command, compile_spec, run_command, run_spec
 from executor_server.sandbox_commands import CompilerFold, SandboxCommands
@@ -109,7 +110,10 @@ class Executor:
         error = ""
         try:
             yield
-        except BaseException as failure:
+        except (asyncio.CancelledError, GeneratorExit):
+            error = CANCELLED
+            raise
+        except Exception as failure:
             error = f"{type(failure).__name__}: {failure}".rstrip(": ")
             raise
         finally:

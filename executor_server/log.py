@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from executor_server.image_values import Step
-from executor_server.observer import Observer
+from executor_server.observer import CANCELLED, Observer
 
 if TYPE_CHECKING:
     from executor_server.image_values import ImageProgress
@@ -66,7 +66,8 @@ class LogObserver(Observer):
             "seconds": round(record.seconds, 6),
         }
         if outcome is None:
-            self._log.warning("execution failed", error=record.error, **fields)
+            tell = self._log.info if record.error == CANCELLED else self._log.warning
+            tell(f"execution {record.status.lower()}", error=record.error, **fields)
             return
         timings = outcome.timings
         fields |= {

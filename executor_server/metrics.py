@@ -88,8 +88,7 @@ class MetricsObserver(Observer):
     def execution_ended(self, record: ExecutionRecord) -> None:
         """Count it by language and status, with where its time went."""
         outcome, language = record.outcome, record.language
-        status = outcome.status.name if outcome else "FAILED"
-        self._executions.labels(language, status).inc()
+        self._executions.labels(language, record.status).inc()
         self._latency.labels(language, "total").observe(record.seconds)
         if outcome is None:
             return

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from executor_server.image_values import ImageProgress
     from executor_server.model import Caller, Outcome, Program
 
+CANCELLED = "its caller went, or the server ended it"
+
 
 @dataclass(frozen=True, slots=True)
 class ExecutionRecord:
@@ -27,10 +29,17 @@ class ExecutionRecord:
     memory_limit_mb: int
     cpu_limit: float
     outcome: Outcome | None
-    """None where the execution broke or was cancelled; ``error`` says how."""
+    """None where the execution broke or was cancelled; ``error`` says how: CANCELLED, or what broke."""
     error: str
     seconds: float
     """From the moment it was taken to its end."""
+
+    @property
+    def status(self) -> str:
+        """Name of its verdict; CANCELLED where it was not to have one, FAILED where it broke."""
+        if self.outcome is not None:
+            return self.outcome.status.name
+        return "CANCELLED" if self.error == CANCELLED else "FAILED"
 
     @classmethod
     def of(

@@ -70,6 +70,7 @@ async def test_a_call_that_is_cancelled(narrow: Service, engine: Engine, mark: s
         await started(narrow, engine, mark)
         call.cancel()
         await assert_gone(narrow, engine)
+    narrow.wait_for(event="execution cancelled", level="info")
 
 
 async def test_a_call_whose_deadline_passes(narrow: Service, engine: Engine, mark: str) -> None:

@@ -14,7 +14,7 @@ from executor_server.image_values import ImageProgress, Step
 from executor_server.log import LogObserver, configure
 from executor_server.metrics import MetricsObserver
 from executor_server.model import Caller, LanguageUsed, Outcome, Stage, Status, Timings
-from executor_server.observer import ExecutionRecord, Observer, Observers
+from executor_server.observer import CANCELLED, ExecutionRecord, Observer, Observers
 from tests.unit.values import Recorder, a_result
 
 USED = LanguageUsed("python", "3.13.5", "image", "sha256:1")
@@ -78,7 +78,16 @@ def test_an_execution_is_one_line_fit_for_an_audit(capsys: Captured) -> None:
 @pytest.mark.usefixtures("restored_log")
 def test_one_that_broke_is_a_warning(capsys: Captured) -> None:
     (line,) = logged(0, capsys, lambda log: log.execution_ended(a_record(None, "it broke")))
+    assert line["event"] == "execution failed"
     assert (line["level"], line["error"], line["version"]) == ("warning", "it broke", "3.13")
+
+
+@pytest.mark.usefixtures("restored_log")
+def test_one_whose_caller_went_is_none(capsys: Captured) -> None:
+    gone = a_record(None, CANCELLED)
+    assert logged(0, capsys, lambda log: log.execution_ended(gone)) == []
+    (line,) = logged(1, capsys, lambda log: log.execution_ended(gone))
+    assert (line["event"], line["level"]) == ("execution cancelled", "info")
 
 
 LEVELS: dict[str, tuple[int, Any]] = {
@@ -128,10 +137,12 @@ def test_executions_are_counted_and_timed() -> None:
     metrics = MetricsObserver()
     metrics.execution_ended(a_record())
     metrics.execution_ended(a_record(None, "broke"))
+    metrics.execution_ended(a_record(None, CANCELLED))
     assert sample(metrics, "executions_total", language="python", status="OK") == 1
     assert sample(metrics, "executions_total", language="python", status="FAILED") == 1
+    assert sample(metrics, "executions_total", language="python", status="CANCELLED") == 1
     timed = {"language": "python", "part": "total"}
-    assert sample(metrics, "execution_seconds_count", **timed) == 2
+    assert sample(metrics, "execution_seconds_count", **timed) == 3
     assert sample(metrics, "execution_seconds_sum", language="python", part="queue") == 0.5
     assert sample(metrics, "execution_seconds_sum", language="python", part="compile") is None
     assert sample(metrics, "execution_memory_bytes_sum", language="python") == 3 * 2**20
