@@ -44,6 +44,10 @@ FATE_SECONDS = 3.0
 # a hundred slow readers.
 CREDIT_WINDOW = 256 * 1024
 _WRITE_BYTES = 1024 * 1024
+# What may wait to be taken, credit used up and thousands of small frames included: frames without a
+# stream need no credit, and one is more than its payload.
+QUEUE_BYTES = 3 * CREDIT_WINDOW + 4 * 1024 * 1024
+_FRAME_BYTES = 256
 _ERRNO_MAX = 4095
 # Exit codes of a shell for what it cannot find, and for what it cannot execute.
 _NOT_FOUND, _NOT_EXECUTABLE = 127, 126
@@ -67,6 +71,7 @@ class Sandbox:
         self.fate = fate
         self._stream = stream
         self._incoming: asyncio.Queue[Frame | ProtocolError | None] = asyncio.Queue()
+        self._incoming_bytes = 0
         self._pump = asyncio.create_task(self._read_always(), name=f"attach {container[:12]}")
         self._execution_id = agent.NO_ID
         self._greeted = False
@@ -131,7 +136,7 @@ class Sandbox:
         await self._stream.close()
 
     async def _read_always(self) -> None:
-        """Read the attached stream whatever the caller does; credit bounds what can pile up here."""
+        """Read the attached stream whatever the caller does; what can pile up here is bounded."""
         reader = agent.FrameReader()
         try:
             while (piece := await self._stream.read()) is not None:
@@ -151,12 +156,17 @@ class Sandbox:
         elif self._greeted or frame.type is not FrameType.HELLO:
             raise ProtocolError(f"{frame.type.name} before the command")
         self._greeted = True
+        self._incoming_bytes += _FRAME_BYTES + len(frame.payload)
+        if self._incoming_bytes > QUEUE_BYTES:
+            raise ProtocolError("more frames than can wait")
         self._incoming.put_nowait(frame)
 
     async def _next(self) -> Frame | None:
         frame = await self._incoming.get()
         if isinstance(frame, ProtocolError):
             raise frame
+        if frame is not None:
+            self._incoming_bytes -= _FRAME_BYTES + len(frame.payload)
         return frame
 
 

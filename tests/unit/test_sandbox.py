@@ -26,7 +26,7 @@ from executor_server.model import (
     Running,
     Stream,
 )
-from executor_server.sandbox import CREDIT_WINDOW, Sandbox
+from executor_server.sandbox import CREDIT_WINDOW, QUEUE_BYTES, Sandbox
 from tests.unit.fake_agent import FakeStream, hello_payload, result_payload, types
 from tests.unit.values import a_command, a_spec
 
@@ -234,6 +234,38 @@ async def test_a_program_that_runs_cannot_turn_out_to_be_none(talk: Talk) -> Non
     talk[1].say(FrameType.FAULT, struct.pack("<HI", 3, 2) + b"exec")
     with pytest.raises(SandboxError):
         await task
+
+
+@pytest.mark.parametrize(
+    ("kind", "payload", "stream"),
+    [
+        (FrameType.CREDIT, bytes(agent.MAX_PAYLOAD), agent.STDIN),
+        (FrameType.DATA, b"x", agent.STDOUT),
+    ],
+    ids=["frames that need no credit", "frames of one byte"],
+)
+async def test_a_flood_of_frames_does_not_pile_up(
+    kind: FrameType, payload: bytes, stream: int, talk: Talk
+) -> None:
+    task = run(talk, a_command())
+    await talk[1].until(FrameType.RUN)
+    frame = agent.frame(kind, talk[1].sent[0].execution_id, payload, stream)
+    for _ in range(QUEUE_BYTES // len(frame) + 10):
+        talk[1].say_raw(frame)  # nobody else has a turn meanwhile
+    talk[1].say(FrameType.RESULT, result_payload())
+    with pytest.raises(SandboxError, match="more frames than can wait"):
+        await task
+
+
+async def test_any_number_of_frames_may_come_as_they_are_taken(talk: Talk) -> None:
+    task = run(talk, a_command())
+    await talk[1].until(FrameType.RUN)
+    for _ in range(500):
+        for _ in range(100):
+            talk[1].say(FrameType.DATA, b"x", agent.STDOUT)
+        await asyncio.sleep(0)
+    talk[1].say(FrameType.RESULT, result_payload())
+    assert len(await task) == 500 * 100 + 1
 
 
 async def test_a_sandbox_runs_one_command(talk: Talk) -> None:
