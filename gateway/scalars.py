@@ -16,7 +16,8 @@ from gateway.json_text import JsonNumber, JsonObject, JsonValue
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _SPECIAL_FLOATS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
-_FLOAT32_MAX = (2 - 2**-23) * 2.0**127
+# The largest that is rounded to the largest float: protobuf writes that one in fewer digits, rounded up.
+_FLOAT32_MAX = float.fromhex("0x1.fffffefffffffp+127")
 _SHOWN = 64
 _INTEGER_DIGITS = 20  # of the largest uint64
 _NUMBER_CHARACTERS = 1024  # no double needs more than 767 digits to be told from its neighbours

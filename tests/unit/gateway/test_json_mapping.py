@@ -58,6 +58,11 @@ def test_what_is_written_is_read_back(message):
     assert wire(decoded(encode(message))) == wire(message)
 
 
+def test_the_largest_float_is_read_as_protobuf_writes_it():
+    assert decoded('{"aFloat": 3.4028235e+38}').a_float == float.fromhex("0x1.fffffep+127")
+    assert violations('{"aFloat": 3.4028236e+38}') == [("a_float", "OUT_OF_RANGE")]
+
+
 @given(messages())
 @settings(max_examples=300, deadline=None)
 def test_what_protobuf_writes_is_read(message):
