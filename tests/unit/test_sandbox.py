@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from executor_server import agent, sandbox
+from executor_server import agent, conversation
 from executor_server.agent import FrameType
+from executor_server.conversation import CREDIT_WINDOW
 from executor_server.engine.events import Fate
 from executor_server.errors import SandboxError, SandboxStartError
 from executor_server.model import (
@@ -26,7 +27,7 @@ from executor_server.model import (
     Running,
     Stream,
 )
-from executor_server.sandbox import CREDIT_WINDOW, QUEUE_BYTES, Sandbox
+from executor_server.sandbox import QUEUE_BYTES, Sandbox
 from tests.unit.fake_agent import FakeStream, hello_payload, result_payload, types
 from tests.unit.values import a_command, a_spec
 
@@ -289,7 +290,7 @@ async def test_killing_asks_the_agent_and_waits_for_its_result(talk: Talk) -> No
 async def test_a_silent_agent_meets_the_servers_own_deadline(
     talk: Talk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sandbox, "GRACE_SECONDS", 0.1)
+    monkeypatch.setattr(conversation, "GRACE_SECONDS", 0.1)
     task = run(talk, a_command(wall_seconds=0.1))
     await talk[1].until(FrameType.RUN)
     talk[1].say(FrameType.STARTED)
@@ -301,7 +302,7 @@ async def test_a_silent_agent_meets_the_servers_own_deadline(
 async def test_an_agent_that_never_starts_the_command_is_an_error_of_the_start(
     talk: Talk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sandbox, "GRACE_SECONDS", 0.1)
+    monkeypatch.setattr(conversation, "GRACE_SECONDS", 0.1)
     with pytest.raises(SandboxStartError):
         await asyncio.wait_for(run(talk, a_command(wall_seconds=0.1)), 2)
 
