@@ -70,8 +70,9 @@ def _run(client: Client, language: Language, version: LanguageVersion) -> Row:
 
 def _print_table(client: Client) -> bool:
     complete = True
+    languages = client.list_languages().languages
     sys.stdout.write(_LAYOUT.format(*_COLUMNS))
-    for language in client.list_languages().languages:
+    for language in languages:
         for version in language.versions:
             row = _run(client, language, version)
             sys.stdout.write(_LAYOUT.format(*row.cells))
