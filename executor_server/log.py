@@ -59,10 +59,13 @@ class LogObserver(Observer):
             "language": record.language,
             "version": outcome.language.version if outcome else record.version,
             "code_sha256": record.code_sha256,
+            "files_sha256": record.files_sha256,
             "timeout_seconds": record.timeout_seconds,
             "cpu_time_limit_seconds": record.cpu_time_limit_seconds,
             "memory_limit_mb": record.memory_limit_mb,
             "cpu_limit": record.cpu_limit,
+            "output_limit_bytes": record.output_limit_bytes,
+            "output_overflow": record.output_overflow,
             "seconds": round(record.seconds, 6),
         }
         if outcome is None:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from executor_server.image_values import ImageProgress
-    from executor_server.model import Caller, Outcome, Program
+    from executor_server.model import Caller, InputFile, Outcome, Program
 
 CANCELLED = "its caller went, or the server ended it"
 
@@ -24,10 +24,15 @@ class ExecutionRecord:
     language: str
     version: str
     code_sha256: str
+    """Of the request's code, in UTF-8."""
+    files_sha256: str
+    """Of its files, each as "<bytes of path>:<path><bytes of content>:<content>"; empty without files."""
     timeout_seconds: float
     cpu_time_limit_seconds: float
     memory_limit_mb: int
     cpu_limit: float
+    output_limit_bytes: int
+    output_overflow: str
     outcome: Outcome | None
     """None where the execution broke or was cancelled; ``error`` says how: CANCELLED, or what broke."""
     error: str
@@ -52,27 +57,33 @@ class ExecutionRecord:
         seconds: float,
     ) -> ExecutionRecord:
         """The record of one program."""
-        digest = hashlib.sha256()
-        for source in program.sources():
-            digest.update(
-                b"%d:%s%d:" % (len(source.path), source.path.encode(), len(source.content))
-            )
-            digest.update(source.content)
         limits = program.limits
         return cls(
             execution_id,
             caller,
             program.language.name,
             program.version.version,
-            digest.hexdigest(),
+            hashlib.sha256(program.code).hexdigest(),
+            _digest(program.files),
             limits.timeout_seconds,
             limits.cpu_time_limit_seconds,
             limits.memory_limit_mb,
             limits.cpu_limit,
+            limits.output_limit_bytes,
+            program.overflow.name,
             outcome,
             error,
             seconds,
         )
+
+
+def _digest(files: Iterable[InputFile]) -> str:
+    digest, empty = hashlib.sha256(), True
+    for file in files:
+        path, empty = file.path.encode(), False
+        digest.update(b"%d:%b%d:" % (len(path), path, len(file.content)))
+        digest.update(file.content)
+    return "" if empty else digest.hexdigest()
 
 
 class Observer:

@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
 
 from executor_server.image_values import ImageProgress, Step
+from executor_server.language_file import load_languages
 from executor_server.log import LogObserver, configure
 from executor_server.metrics import MetricsObserver
-from executor_server.model import Caller, LanguageUsed, Outcome, Stage, Status, Timings
+from executor_server.model import (
+    Caller,
+    Encoding,
+    InputFile,
+    LanguageUsed,
+    Outcome,
+    Overflow,
+    Program,
+    RunLimits,
+    Stage,
+    Status,
+    Timings,
+)
 from executor_server.observer import CANCELLED, ExecutionRecord, Observer, Observers
 from tests.unit.values import Recorder, a_result
 
+LANGUAGES = Path(__file__).parents[2] / "languages"
 USED = LanguageUsed("python", "3.13.5", "image", "sha256:1")
 OUTCOME = Outcome(
     execution_id="id",
@@ -37,10 +53,13 @@ def a_record(outcome: Outcome | None = OUTCOME, error: str = "") -> ExecutionRec
         language="python",
         version="3.13",
         code_sha256="abc",
+        files_sha256="",
         timeout_seconds=30.0,
         cpu_time_limit_seconds=0.0,
         memory_limit_mb=128,
         cpu_limit=0.5,
+        output_limit_bytes=1024,
+        output_overflow="KILL",
         outcome=outcome,
         error=error,
         seconds=1.0,
@@ -72,7 +91,28 @@ def test_an_execution_is_one_line_fit_for_an_audit(capsys: Captured) -> None:
     assert (line["execution_id"], line["caller"], line["front"]) == ("id", "ip:127.0.0.1", "rest")
     assert (line["language"], line["version"], line["status"]) == ("python", "3.13.5", "OK")
     assert (line["code_sha256"], line["memory_limit_mb"]) == ("abc", 128)
+    assert (line["output_limit_bytes"], line["output_overflow"]) == (1024, "KILL")
     assert (line["run"]["wall_seconds"], line["run"]["stdout_bytes"]) == (0.25, 5)
+
+
+def test_the_hash_of_the_code_is_what_sha256sum_says() -> None:
+    (python,) = (found for found in load_languages(LANGUAGES) if found.name == "python")
+    limits = RunLimits(1.0, 0.0, 64, 0.5, 10)
+    program = Program(
+        language=python,
+        version=python.versions[0],
+        code=b"print(1)\n",
+        files=(InputFile("a", b"b"),),
+        stdin=b"",
+        args=(),
+        env={},
+        limits=limits,
+        overflow=Overflow.TRUNCATE,
+        encoding=Encoding.TEXT,
+    )
+    record = ExecutionRecord.of("id", Caller("ip:::1", "grpc"), program, None, "", 1.0)
+    assert record.code_sha256 == hashlib.sha256(b"print(1)\n").hexdigest()
+    assert record.files_sha256 == hashlib.sha256(b"1:a1:b").hexdigest()
 
 
 @pytest.mark.usefixtures("restored_log")
