@@ -55,7 +55,8 @@ class _Waiter:
 class Scheduler:
     """A bounded number of executions and a bounded queue before them.
 
-    Callers take turns: one with a hundred executions waiting delays another's first by one place only.
+    Callers take turns: one with a hundred executions waiting delays another's first by one place only, and
+    in a full queue gives way to it.
     Executions of one caller are first come, first served, and one that does not fit yet is not overtaken.
     """
 
@@ -120,17 +121,35 @@ class Scheduler:
         if not self._waiting and self._fits(claim):
             self._hold(claim)
             return
-        if self._waiting >= self._capacity.queue_limit:
-            raise UnavailableError(
-                "QUEUE_FULL",
-                f"{self._running} executions are running and {self._waiting} are waiting",
-                max(1.0, self._expected_wait(self._waiting)),
-            )
         ahead = self._ahead_of(caller.name)
         seconds = self._expected_wait(ahead)
         if deadline is not None and time.monotonic() + seconds > deadline:
             raise DeadlineError(ahead, seconds)
+        if self._waiting >= self._capacity.queue_limit and not self._displace_for(caller.name):
+            raise self._full()
         await self._wait(caller.name, claim)
+
+    def _displace_for(self, name: str) -> bool:
+        """In a full queue, the newest of the caller who has most there gives way to one who has less.
+
+        So that nobody can keep everybody else out by filling the queue.
+        """
+        staying = {
+            other: [waiter for waiter in queue if not waiter.granted.done()]
+            for other, queue in self._turns.items()
+        }
+        most = max(staying.values(), key=len, default=[])
+        if len(most) <= len(staying.get(name, ())) + 1:
+            return False
+        most[-1].granted.set_exception(self._full())
+        return True
+
+    def _full(self) -> UnavailableError:
+        return UnavailableError(
+            "QUEUE_FULL",
+            f"{self._running} executions are running and {self._waiting} are waiting",
+            max(1.0, self._expected_wait(self._waiting)),
+        )
 
     async def _wait(self, name: str, claim: Claim) -> None:
         waiter = self._join(name, claim)

@@ -154,6 +154,20 @@ async def test_a_full_queue_refuses_at_once_and_says_when_to_come_back() -> None
     await second
 
 
+async def test_who_fills_the_queue_gives_way_to_who_has_less_there() -> None:
+    scheduler = a_scheduler(queue_limit=3)
+    async with held(scheduler, 2):
+        greedy = [await waiting(scheduler, "greedy") for _ in range(3)]
+        modest = await waiting(scheduler, "modest")
+        with pytest.raises(UnavailableError) as caught:
+            await greedy[2]
+        assert caught.value.reason == "QUEUE_FULL"
+        with pytest.raises(UnavailableError):  # two against one: nobody has to give way
+            async with scheduler.place(caller("modest"), SMALL):
+                pytest.fail("a full queue let somebody in")
+    await asyncio.gather(greedy[0], greedy[1], modest)
+
+
 async def test_nobody_waits_for_ever() -> None:
     counts = Counts()
     scheduler = a_scheduler(counts, queue_seconds=0.05)
