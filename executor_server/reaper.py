@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from executor_server.sandboxes import Sandboxes
 
 PERIOD_SECONDS = 30.0
+_CLEAR_POLL_SECONDS = 0.1
 
 
 class Reaper:
@@ -63,6 +64,16 @@ class Reaper:
             await self._containers.remove(container)
             self._reaped.add(container)
             self._observer.reaped(container, why)
+
+    async def wait_until_clear(self, seconds: float) -> None:
+        """Return when the engine lists nothing of this boot any more, or does not answer.
+
+        An engine that says that a container is being removed has not yet done so.
+        """
+        with contextlib.suppress(TimeoutError, EngineError):
+            async with asyncio.timeout(seconds):
+                while any(e.boot == self._containers.boot for e in await self._containers.list()):  # noqa: ASYNC110 - the engine is asked, nothing of ours tells
+                    await asyncio.sleep(_CLEAR_POLL_SECONDS)
 
     def _why(self, entry: FoundContainer) -> str:
         """Reason to remove this container; empty where it must stay."""

@@ -50,6 +50,7 @@ _PACE_PER_CORE = 2
 _DEFAULTS_SECONDS = 1.0
 _FIT_SECONDS = 0.5
 _SETTLE_SECONDS = 20.0
+_CLEAR_SECONDS = 5.0
 _CHANNEL_OPTIONS = (
     ("grpc.max_metadata_size", 16 * 1024),
     ("grpc.max_concurrent_streams", 1024),
@@ -232,6 +233,7 @@ class ExecutorServer:
         await self._pool.close()
         await self._containers.settle(_SETTLE_SECONDS)
         await self._reaper.try_sweep()
+        await self._reaper.wait_until_clear(_CLEAR_SECONDS)
         await self._disconnect()
 
     async def _disconnect(self) -> None:
