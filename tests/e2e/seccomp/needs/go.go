@@ -131,7 +131,7 @@ func network() {
 	check(err)
 	_, _, err = udp.ReadFrom(make([]byte, 1))
 	check(err)
-	_, err = net.LookupHost("127.0.0.1")
+	_, err = net.LookupHost("localhost")
 	check(err)
 }
 
